@@ -1,0 +1,63 @@
+"""Naming rules: run ids, namespace names, labels and annotations.
+
+Pure. It must not know clusters, pytest or files; every other layer takes its names from here,
+and deletes by label and run record, never by the shape of a name.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from paddock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "paddock.dev"
+"""Prefix of every label and annotation of ours."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY_VALUE = "paddock"
+COMPONENT = "app.kubernetes.io/component"
+RUN = f"{PREFIX}/run"
+WORKER = f"{PREFIX}/worker"
+RUN_RECORDS_NAMESPACE = "paddock-system"
+"""Namespace of the run records: a namespace is ours only if its run is recorded there."""
+
+_DNS_LABEL_LIMIT = 63  # RFC 1123 label, the limit of a namespace name and of a label value
+_RUN_ID_ALPHABET = "bcdfghjkmnpqrstvwxz2456789"  # no vowels (no words), no look-alikes; as Kubernetes' generated names
+_RUN_ID_LENGTH = 6  # 26**6 = 3e8: two runs at the same time collide about never, and a person can read it out
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def new_run_id() -> str:
+    """Draw a run id: six characters, fit for a label value and for a part of a namespace name."""
+    return "".join(secrets.choice(_RUN_ID_ALPHABET) for _ in range(_RUN_ID_LENGTH))
+
+
+def namespace_name(run_id: str, worker: str) -> str:
+    """Return the namespace of one worker, such as ``paddock-k7x2mq-gw0``.
+
+    Raises:
+        UsageError: the result would not be a DNS label of at most 63 characters.
+    """
+    name = f"paddock-{run_id}-{worker}".lower()
+    if len(name) > _DNS_LABEL_LIMIT or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"The worker name {worker!r} gives the namespace name {name!r}, which Kubernetes refuses: at most "
+            f"{_DNS_LABEL_LIMIT} lower-case letters, digits and inner hyphens are allowed. Choose a shorter or plainer name.",
+        )
+    return name
+
+
+def labels(run_id: str, worker: str | None = None, component: str | None = None) -> dict[str, str]:
+    """Return the labels that every object of a run carries; ``worker`` and ``component`` where they apply."""
+    optional = {WORKER: worker, COMPONENT: component}
+    return {MANAGED_BY: MANAGED_BY_VALUE, RUN: run_id} | {key: value for key, value in optional.items() if value}
+
+
+def selector(wanted: Mapping[str, str]) -> str:
+    """Return a label selector that matches exactly the objects carrying all of ``wanted``."""
+    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))

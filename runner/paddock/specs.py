@@ -1,0 +1,111 @@
+"""Frozen values that the layers hand to one another: what is to be run, never how.
+
+Pure. It must not know clusters, files or pytest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+DEFAULT_UID = 1000
+"""User of all pods when pytest runs as root; otherwise pods run as the invoking user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseLimits:
+    """Time limits of a run's phases in seconds; when one passes, the message names object, cause and remedy."""
+
+    image: float = 600.0
+    """Base and worker images; the first one downloads a distribution."""
+    namespace: float = 30.0
+    """Namespace and its objects accepted by the API server."""
+    scheduling: float = 120.0
+    """Worker pod made to worker pod running."""
+    service: float = 60.0
+    """Broker and database pod made to an answer (CONNACK, ``SELECT 1``)."""
+    sources: float = 120.0
+    """Sources sent and unpacked."""
+    release: float = 60.0
+    """Namespaces gone after their deletion was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """References of the three images of a worker's namespace, as the cluster's nodes pull them."""
+
+    worker: str
+    broker: str
+    database: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonEnvironment:
+    """The environment that runs pytest, as the worker pod will find it."""
+
+    executable: Path
+    """Absolute path of the interpreter to start, such as ``<project>/.nox/parallel/bin/python``."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Symbolic links the in-pod supervisor makes after unpacking: path -> target inside the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """Everything that decides a run, as plain data."""
+
+    run_id: str
+    workers: Sequence[str]
+    """xdist's worker ids: ``gw0``, ``gw1``, …"""
+    root: Path
+    """Folder whose sources are sent; it has the same absolute path in the pods."""
+    working_directory: Path
+    """Where pytest was started; inside or equal to ``root``."""
+    images: Images
+    python: PythonEnvironment
+    uid: int = DEFAULT_UID
+    limits: PhaseLimits = field(default_factory=PhaseLimits)
+    deadline: int = 7200
+    """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of every worker process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceFacts:
+    """How tests reach one service: what fixtures and environment variables are made of."""
+
+    kind: str
+    """``broker`` or ``database``."""
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    database: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitStatus:
+    """How a worker process ended: by itself with ``code``, or by ``signal``; ``cause`` in plain words where known."""
+
+    code: int | None = None
+    signal: int | None = None
+    cause: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The run's closing account of its namespaces."""
+
+    created: Sequence[str]
+    deleted: Sequence[str]
+    left: Mapping[str, str] = field(default_factory=dict)
+    """Namespace -> why it is still there."""
+
+    def sentence(self) -> str:
+        """Return the last line of a run."""
+        line = f"namespaces: created {len(self.created)}, deleted {len(self.deleted)}, left {len(self.left)}"
+        return line + "".join(f"; {name}: {reason}" for name, reason in self.left.items())
