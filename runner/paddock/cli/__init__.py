@@ -1,0 +1,1 @@
+"""The command ``paddock``: it turns arguments into calls and errors into exit codes, and owns nothing else."""

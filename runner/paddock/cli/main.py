@@ -1,0 +1,81 @@
+"""The entry of the command ``paddock``.
+
+It owns the list of subcommands, how they are found, and how errors end the process. A subcommand's options and
+deeds stand with the layer that owns them, in a function ``add_parser(subparsers)`` that sets ``run``; that module is
+imported only when its subcommand was typed, so that ``paddock node status`` need not wait for the Kubernetes client.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from paddock import __version__
+from paddock.errors import PaddockError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "node": ("paddock.node.commands", "start, stop and inspect the embedded Kubernetes node"),
+    "reap": ("paddock.namespaces.commands", "delete what a run left behind"),
+}
+"""Subcommand -> the module whose ``add_parser`` knows it, and the line of ``paddock --help``."""
+
+INTERRUPTED = 2
+"""Exit code after Ctrl-C, the same as pytest's."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _run(given)
+    except PaddockError as error:
+        sys.stderr.write(f"paddock: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("paddock: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_went_away()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = _parser(arguments[0] if arguments else "")
+    options = parser.parse_args(arguments)
+    code = options.run(options)
+    sys.stdout.flush()
+    return int(code or 0)
+
+
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """Return the parser with the ``wanted`` subcommand in full and only the names of the others."""
+    parser = _Parser(prog="paddock", description="Every pytest worker in a Kubernetes namespace of its own.")
+    parser.add_argument("--version", action="version", version=f"paddock {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (module, help_line) in COMMANDS.items():
+        if name == wanted:
+            importlib.import_module(module).add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=help_line)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a usage error in one line and ends with exit code 4, as all of Paddock does; argparse would say 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UsageError.exit_code, f"paddock: {message}. See: {self.prog} --help\n")
+
+
+def _reader_went_away() -> int:
+    """End quietly when stdout's reader has seen enough, as ``paddock node logs | head``.
+
+    Stdout then points to nowhere, or the interpreter complains when it flushes at exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

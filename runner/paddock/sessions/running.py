@@ -1,0 +1,79 @@
+"""Runs pytest in namespaces from a nox session, and leaves nothing behind however it ends.
+
+It draws the run id, so that the namespaces can be found again when pytest itself was killed.
+It must not know clusters: pytest and ``paddock reap`` run in the session's own environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox.command import CommandFailed
+
+from paddock import __version__
+from paddock.names import new_run_id
+from paddock.sessions.installing import install_when_changed
+
+if TYPE_CHECKING:
+    import nox
+
+    from paddock.sessions.configuration import SessionConfiguration
+
+RUN_ID_VARIABLE = "PADDOCK_RUN_ID"
+INTERRUPT_TIMEOUT = 90.0
+"""Seconds from Ctrl-C until pytest is terminated: fixtures tear down in the pods first, and nox's 0.3 s cut them off."""
+TERMINATE_TIMEOUT = 10.0
+
+MEANINGS = {
+    1: "tests failed.",
+    2: "the run was interrupted.",
+    3: "the infrastructure failed, which says nothing about the tests. The cause stands above.",
+    4: "pytest was called wrongly. The cause stands above.",
+    5: "no tests were selected.",
+}
+"""What pytest's exit codes mean under Paddock; nox itself knows only 0 and 1."""
+
+
+def run_tests(session: nox.Session, configuration: SessionConfiguration, *, workers: int) -> None:
+    """Install, run pytest with ``workers`` namespaces, and reap the run whatever happened to it."""
+    install_when_changed(session, own_requirement(), *configuration.install)
+    run_id = os.environ.get(RUN_ID_VARIABLE) or new_run_id()
+    session.chdir(configuration.folder)
+    try:
+        _pytest(session, run_id, "-n", str(workers), *configuration.arguments, *session.posargs)
+    finally:
+        _reap(session, run_id)
+
+
+def _pytest(session: nox.Session, run_id: str, *arguments: str) -> None:
+    try:
+        session.run(
+            *("python", "-m", "pytest", "--paddock", *arguments),
+            env={RUN_ID_VARIABLE: run_id},
+            interrupt_timeout=INTERRUPT_TIMEOUT,
+            terminate_timeout=TERMINATE_TIMEOUT,
+        )
+    except CommandFailed as failure:
+        code = failure.return_code
+        session.error(f"pytest ended with exit code {code}: {MEANINGS.get(code or 0, 'see above.')}")
+
+
+def _reap(session: nox.Session, run_id: str) -> None:
+    """Delete what the run left; says nothing when that is nothing."""
+    try:
+        session.run("python", "-m", "paddock", "reap", "--run", run_id, log=False, silent=True)
+    except CommandFailed:
+        session.error(f"What run {run_id} left could not be deleted; try again with: paddock reap --run {run_id}")
+
+
+def own_requirement() -> str:
+    """Return how to install the Paddock that nox imported: its checkout, the file it came from, or its version."""
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "runner" / "paddock").is_dir():
+        return str(checkout)
+    origin = metadata.distribution("paddock").read_text("direct_url.json")
+    return f"paddock @ {json.loads(origin)['url']}" if origin else f"paddock=={__version__}"
