@@ -72,6 +72,10 @@ class RunPlan:
     """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every worker process."""
+    worker_memory: str = "1Gi"
+    """Memory limit of a worker pod, as a Kubernetes quantity: a test suite of a usual size with room to spare."""
+    worker_cpu: str = "100m"
+    """Processor request of a worker pod; small, so that workers share a small machine instead of waiting for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,4 +112,11 @@ class Account:
     def sentence(self) -> str:
         """Return the last line of a run."""
         line = f"namespaces: created {len(self.created)}, deleted {len(self.deleted)}, left {len(self.left)}"
-        return line + "".join(f"; {name}: {reason}" for name, reason in self.left.items())
+        return line + self._obstacles()
+
+    def verified(self) -> str:
+        """Return the line of a reaper that has looked: what it found, and what is left of it."""
+        return f"namespaces: found {len(self.created)}, left {len(self.left)}" + self._obstacles()
+
+    def _obstacles(self) -> str:
+        return "".join(f"; {name}: {reason}" for name, reason in self.left.items())

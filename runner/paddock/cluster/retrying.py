@@ -1,0 +1,52 @@
+"""Retry as a value: which errors are worth another try, and after how long.
+
+Pure but for the loop that sleeps. It must not know requests or HTTP.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from paddock.errors import ClusterError, ClusterUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from paddock.deadlines import Deadline
+
+Result = TypeVar("Result")
+
+
+def is_transient(error: ClusterError) -> bool:
+    """Whether no usable answer came: refused, cut, throttled or a 5xx."""
+    return isinstance(error, ClusterUnreachable)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Tries again while ``worth_it`` says so and the deadline allows, with doubling pauses.
+
+    ``first_pause`` and ``longest_pause`` are seconds. The first pause is short because the usual causes are
+    a controller that needs some 20 ms more (measured) and a component that is being restarted.
+    """
+
+    worth_it: Callable[[ClusterError], bool] = is_transient
+    first_pause: float = 0.02
+    longest_pause: float = 1.0
+
+    def run(self, attempt: Callable[[], Result], deadline: Deadline) -> Result:
+        """Return ``attempt()``'s result; its last error is raised when retrying is pointless or too late."""
+        pause = self.first_pause
+        while True:
+            try:
+                return attempt()
+            except ClusterError as error:
+                if not self.worth_it(error) or deadline.remaining() <= pause:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, self.longest_pause)
+
+
+DEFAULT_POLICY = RetryPolicy()

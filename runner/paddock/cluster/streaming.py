@@ -1,0 +1,125 @@
+"""A duplex byte stream to a process in a pod, over the API server's exec WebSocket.
+
+Owns channel numbers, subprotocols and the TLS of the connection. It must not know what the bytes mean;
+it never reconnects: whoever dials does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import websocket
+
+from paddock.cluster.translation import refusal, unreachable
+from paddock.errors import StreamBroken
+
+if TYPE_CHECKING:
+    from paddock.cluster.client import Cluster
+
+_SUBPROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]  # v5 since Kubernetes 1.30; v4 cannot half-close
+_STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
+_CONNECT_SECONDS = 10.0
+_STDERR_LIMIT = 2000  # characters kept of what the attaching process says when it fails
+
+
+class ExecStream:
+    """The stdin and stdout of one process in a pod, as a connection that may break at any time.
+
+    Reading and writing may happen in different threads.
+    """
+
+    def __init__(self, cluster: Cluster, target: str) -> None:
+        self._errors = ""
+        self._sending = threading.Lock()
+        self._socket: Any = _connect(cluster, target)  # the library is only partly annotated
+
+    def send(self, data: bytes) -> None:
+        """Send all of ``data`` to the process.
+
+        Raises:
+            StreamBroken: the connection is gone.
+        """
+        try:
+            with self._sending:
+                self._socket.send_binary(bytes([_STDIN]) + data)
+        except (OSError, websocket.WebSocketException) as error:
+            raise StreamBroken(f"The exec stream broke while writing: {error}.") from error
+
+    def receive(self) -> bytes:
+        """Return the next bytes of stdout, or ``b""`` when the process ended in an orderly way.
+
+        Raises:
+            StreamBroken: the connection is gone, or the process could not be started.
+        """
+        while True:
+            channel, data = self._message()
+            if channel == _STDOUT and data:
+                return data
+            if channel == _STDERR:
+                self._errors = (self._errors + data.decode(errors="replace"))[-_STDERR_LIMIT:]
+            if channel == _STATUS:
+                return self._end(data)
+
+    def close(self) -> None:
+        """Close at once, without a goodbye; a blocked ``receive`` ends."""
+        raw = self._socket.sock
+        if raw is not None:
+            with contextlib.suppress(OSError):  # it was broken already: nothing to wake
+                raw.shutdown(socket.SHUT_RDWR)
+        self._socket.shutdown()
+
+    def _message(self) -> tuple[int, bytes]:
+        try:
+            opcode, data = self._socket.recv_data()
+        except (OSError, ValueError, AttributeError, websocket.WebSocketException) as error:
+            raise StreamBroken(f"The exec stream broke while reading: {error}.") from error
+        if opcode != websocket.ABNF.OPCODE_BINARY or not data:
+            raise StreamBroken("The API server closed the exec stream.")
+        return data[0], bytes(data[1:])
+
+    def _end(self, status: bytes) -> bytes:
+        parsed: dict[str, Any] = json.loads(status)
+        if parsed.get("status") == "Success":
+            return b""
+        raise StreamBroken(f"The process in the pod failed: {parsed.get('message', '')} {self._errors}".strip())
+
+
+def _connect(cluster: Cluster, target: str) -> Any:  # noqa: ANN401 - see ExecStream
+    configuration = cluster.configuration
+    connection: Any = websocket.WebSocket(
+        sslopt=_tls_options(configuration),
+        sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # without it small frames wait 40 ms for an ack
+        skip_utf8_validation=True,
+    )
+    connection.settimeout(_CONNECT_SECONDS)
+    url = cluster.server.replace("http", "ws", 1) + target
+    try:
+        connection.connect(url, subprotocols=_SUBPROTOCOLS, header=_headers(cluster), suppress_origin=True)
+    except websocket.WebSocketBadStatusException as error:
+        raise refusal("the exec stream", error.status_code, error.resp_body or b"", cluster.server) from error
+    except (OSError, websocket.WebSocketException) as error:
+        raise unreachable("the exec stream", error, cluster.server) from error
+    connection.settimeout(None)
+    return connection
+
+
+def _headers(cluster: Cluster) -> list[str]:
+    return [f"{name}: {value}" for name, value in cluster.headers().items() if name == "Authorization"]
+
+
+def _tls_options(configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - the official client is untyped here
+    import ssl  # noqa: PLC0415 - loaded by the client long before
+
+    options = {
+        "ca_certs": configuration.ssl_ca_cert,
+        "certfile": configuration.cert_file,
+        "keyfile": configuration.key_file,
+        "cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE,
+        "server_hostname": configuration.tls_server_name,
+        "check_hostname": configuration.verify_ssl and configuration.assert_hostname is not False,
+    }
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,86 @@
+"""The Kubernetes engine: a namespace with broker, database and worker pod for each worker.
+
+Owns the run's coming in the background and its one release. It must not know xdist or pytest.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+from paddock.engines.preparation import holder, prepare
+from paddock.engines.run import ClusterRun
+from paddock.errors import LeaseError
+from paddock.specs import Account
+from paddock.workers import sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from paddock.engines.protocol import WorkerStream
+    from paddock.engines.request import RunRequest
+
+Result = TypeVar("Result")
+
+_CAUSE_SECONDS = 1.0
+"""How long the cause of a worker's end is waited for: the kubelet reports a container's end within 1 s."""
+
+
+class KubernetesEngine:
+    """Implements ``engines.protocol.Engine`` on a cluster; ``report`` gets a line for each step that takes a while."""
+
+    def __init__(self, request: RunRequest, report: Callable[[str], None]) -> None:
+        self._request, self._report = request, report
+        self._run: Future[ClusterRun] = Future()
+        self._sources: Future[bytes] = Future()
+        self._made: ClusterRun | None = None
+        self._closing = threading.Event()
+        self._creating = threading.Lock()
+
+    def begin(self, workers: Sequence[str]) -> None:
+        """Ask for the leases of all ``workers`` and pack the sources, both in the background."""
+        self._background(self._run, lambda: self._prepare(workers))
+        self._background(self._sources, lambda: sources.pack(sources.find(self._request.root)))
+
+    def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
+        """Return the stream of a started worker; see ``engines.protocol.Engine.open``."""
+        run = self._run.result()
+        run.add(worker)
+        return run.connect(worker, self._sources.result(), on_stderr)
+
+    def cause(self, worker: str) -> str:
+        """Return in plain words why the worker went away."""
+        return self._made.cause(worker, _CAUSE_SECONDS) if self._made else ""
+
+    def retire(self, worker: str) -> None:
+        """Keep the lease until the end: its namespace holds what explains the worker's end."""
+
+    def release(self) -> Account:
+        """Give everything back; see ``engines.protocol.Engine.release``."""
+        with self._creating:  # a preparation that is past this lock has its run, one before it will make none
+            self._closing.set()
+        return self._made.release() if self._made else Account(created=(), deleted=())
+
+    def _prepare(self, workers: Sequence[str]) -> ClusterRun:
+        prepared = prepare(self._request, workers, self._report)
+        with self._creating:
+            if self._closing.is_set():
+                raise LeaseError("The run ended before its namespaces were asked for.")
+            run = ClusterRun(prepared.cluster, prepared.plan, holder())
+            self._made = run
+            for worker in workers:
+                run.add(worker)
+        return run
+
+    @staticmethod
+    def _background(result: Future[Result], work: Callable[[], Result]) -> None:
+        """Run ``work`` in a daemon thread: a build that nobody waits for any more must not hold up the exit."""
+
+        def fill() -> None:
+            try:
+                result.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
+                result.set_exception(error)
+
+        threading.Thread(target=fill, name="paddock-prepare", daemon=True).start()

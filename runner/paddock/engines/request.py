@@ -1,0 +1,35 @@
+"""What the plugin asks an engine for, as a frozen value.
+
+Pure. It must not know pytest, xdist or clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from paddock.specs import PhaseLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """A run as the user asked for it; the engine adds cluster, images and namespaces."""
+
+    run_id: str
+    root: Path
+    """pytest's rootdir: its sources are sent."""
+    working_directory: Path
+    """Where pytest was started."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of every worker process."""
+    limits: PhaseLimits = field(default_factory=PhaseLimits)
+    deadline: int = 7200
+    """Seconds after which the cluster itself ends every pod of the run."""
+    context: str | None = None
+    kubeconfig: Path | None = None
+    worker_memory: str = "1Gi"
+    worker_cpu: str = "100m"

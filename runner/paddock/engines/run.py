@@ -1,0 +1,120 @@
+"""A run on a cluster: its leases, and the way from a lease to a worker's stream.
+
+Owns the order lease, stream, sources, process, and the end of it. It must not know how the cluster was chosen,
+nor xdist or pytest.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from paddock import names
+from paddock.namespaces import manifests, records
+from paddock.namespaces.leases import Leases
+from paddock.namespaces.release import release
+from paddock.services import broker, database
+from paddock.services.environment import to_environment
+from paddock.workers.stream import PodStream
+from paddock.workers.worker import boot_argv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from paddock.cluster.client import Cluster
+    from paddock.cluster.streaming import ExecStream
+    from paddock.engines.protocol import WorkerStream
+    from paddock.specs import Account, RunPlan
+
+
+class ClusterRun:
+    """All leases of a run, from the run's record to its account."""
+
+    def __init__(self, cluster: Cluster, plan: RunPlan, holder: str) -> None:
+        records.write(cluster, plan.run_id, holder)
+        self._cluster, self._plan = cluster, plan
+        self._leases = Leases(cluster, plan.run_id, plan.limits)
+        self._credentials: dict[str, Mapping[str, Mapping[str, str]]] = {}
+        self._streams: dict[str, PodStream] = {}
+        self._lock = threading.Lock()
+        self._teller = threading.Thread(target=self._tell_failures, name="service-failures", daemon=True)
+        self._teller.start()
+
+    def add(self, worker: str) -> None:
+        """Begin a worker's lease; a second call does nothing."""
+        with self._lock:
+            if worker in self._credentials:
+                return
+            self._credentials[worker] = {
+                broker.NAME: broker.credentials(),
+                database.NAME: database.credentials(),
+            }
+        self._leases.begin(manifests.build(self._plan, worker, self._credentials[worker]))
+
+    def connect(self, worker: str, sources: Iterable[bytes], on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
+        """Wait for the worker's pod, send its sources, start its process and return its stream.
+
+        Raises:
+            LeaseError: the pod does not come.
+            StreamError: it came, but nobody can talk to it.
+        """
+        self._leases.await_worker(self._namespace(worker))
+        stream = PodStream(lambda: self._dial(worker), lambda line: on_stderr(worker, line))
+        with self._lock:
+            self._streams[worker] = stream
+        stream.send_sources(sources, str(self._plan.root))
+        stream.start(
+            argv=boot_argv(self._plan),
+            env=self.environment(worker),
+            cwd=str(self._plan.working_directory),
+            links=self._plan.python.links,
+        )
+        return stream
+
+    def environment(self, worker: str) -> dict[str, str]:
+        """Return the environment variables of a worker's process."""
+        secrets = self._credentials[worker]
+        return {
+            **self._plan.environment,
+            "PADDOCK_RUN": self._plan.run_id,
+            "PADDOCK_WORKER": worker,
+            "PADDOCK_NAMESPACE": self._namespace(worker),
+            "PADDOCK_SERVICE_LIMIT": str(self._plan.limits.service),
+            **to_environment(broker.facts(secrets[broker.NAME])),
+            **to_environment(database.facts(secrets[database.NAME])),
+        }
+
+    def cause(self, worker: str, seconds: float) -> str:
+        """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
+        stream = self._streams.get(worker)
+        status = stream.wait(0) if stream else None
+        if status and status.cause:
+            return status.cause
+        return self._leases.await_end(self._namespace(worker), seconds)
+
+    def release(self) -> Account:
+        """End all streams and leases, ask for the deletion of every namespace and account for it."""
+        for stream in list(self._streams.values()):
+            stream.kill()
+        self._leases.close()
+        self._teller.join()
+        account = release(self._cluster, self._plan.run_id, self._leases.namespaces)
+        self._cluster.close()
+        return account
+
+    def _namespace(self, worker: str) -> str:
+        return names.namespace_name(self._plan.run_id, worker)
+
+    def _dial(self, worker: str) -> ExecStream:
+        command = manifests.supervisor_command(self._plan, "attach")
+        return self._cluster.execute(self._namespace(worker), "worker", "worker", command)
+
+    def _tell_failures(self) -> None:
+        """Tell a worker when a service of its namespace cannot run, so that its tests say why instead of timing out."""
+        told: set[tuple[str, str]] = set()
+        while failure := self._leases.await_failure(told):
+            (namespace, service), reason = failure
+            told.add((namespace, service))
+            for worker, stream in list(self._streams.items()):
+                if self._namespace(worker) == namespace:
+                    stream.send_facts(service, {"failure": reason})

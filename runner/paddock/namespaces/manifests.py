@@ -1,0 +1,137 @@
+"""The objects of one worker's namespace, from the YAML of ``k8s/namespace`` completed as data.
+
+Pure but for reading those files once. It must not talk to a cluster.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from paddock import names
+from paddock.resources import k8s_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from paddock.cluster.requests import Manifest
+    from paddock.specs import RunPlan
+
+SUPERVISOR = "/opt/paddock/lib/paddock/workers/inpod/__main__.py"
+SOCKET = "/run/paddock/worker.sock"
+
+_FILES = ("namespace", "account", "policy", "limits", "broker", "database", "worker", "quota")
+
+_STAGES: tuple[frozenset[str], ...] = (
+    frozenset({"Namespace"}),
+    frozenset({"ServiceAccount", "Secret", "NetworkPolicy", "LimitRange", "Service"}),
+    frozenset({"Pod"}),
+    # Last: a quota counts what exists, but until its controller has counted it refuses every pod (some 20 ms).
+    frozenset({"ResourceQuota"}),
+)
+
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+@dataclass(frozen=True)
+class NamespaceObjects:
+    """The objects of one namespace in the order of their making; those of a stage may be made at once."""
+
+    name: str
+    stages: tuple[tuple[Manifest, ...], ...]
+
+    def all(self) -> list[Manifest]:
+        """Return every object, in order."""
+        return [manifest for stage in self.stages for manifest in stage]
+
+
+def build(plan: RunPlan, worker: str, credentials: Mapping[str, Mapping[str, str]]) -> NamespaceObjects:
+    """Return the objects of ``worker``'s namespace.
+
+    ``credentials`` maps the name of each Secret to its entries.
+    """
+    namespace = names.namespace_name(plan.run_id, worker)
+    manifests = [_complete(copy.deepcopy(raw), plan, worker, namespace) for raw in _templates()]
+    for manifest in manifests:
+        if manifest["kind"] == "Secret":
+            manifest["stringData"] = dict(credentials[manifest["metadata"]["name"]])
+    return NamespaceObjects(namespace, tuple(_stage(manifests, kinds) for kinds in _STAGES))
+
+
+def supervisor_python(plan: RunPlan) -> str:
+    """Return the interpreter of the pod's first process: the worker's own, where no mount of sources hides it."""
+    executable = str(plan.python.executable)
+    for path, target in plan.python.links.items():
+        if executable.startswith(path + "/"):
+            return target + executable[len(path) :]
+    return executable
+
+
+def supervisor_command(plan: RunPlan, verb: str) -> list[str]:
+    """Return the argv of the in-pod half: ``supervise`` as first process, ``attach`` for each stream.
+
+    Isolated and without site-packages: nothing of the user's can break it, and it starts in some 20 ms.
+    """
+    return [supervisor_python(plan), "-I", "-S", "-B", "-u", SUPERVISOR, verb, "--socket", SOCKET]
+
+
+@cache
+def _templates() -> tuple[Manifest, ...]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    folder = k8s_folder() / "namespace"
+    documents = (yaml.load_all((folder / f"{name}.yaml").read_text(), Loader=loader) for name in _FILES)
+    return tuple(manifest for group in documents for manifest in group)
+
+
+def _stage(manifests: Iterable[Manifest], kinds: frozenset[str]) -> tuple[Manifest, ...]:
+    return tuple(manifest for manifest in manifests if manifest["kind"] in kinds)
+
+
+def _complete(manifest: Manifest, plan: RunPlan, worker: str, namespace: str) -> Manifest:
+    metadata = manifest["metadata"]
+    component = metadata.get("name") if manifest["kind"] in {"Pod", "Service", "Secret"} else None
+    metadata["labels"] = metadata.get("labels", {}) | names.labels(plan.run_id, worker, component)
+    if manifest["kind"] == "Namespace":
+        metadata["name"] = namespace
+    else:
+        metadata["namespace"] = namespace
+    if manifest["kind"] == "Service":
+        manifest["spec"]["selector"] = names.labels(plan.run_id, worker, component)
+    if manifest["kind"] == "Pod":
+        _complete_pod(manifest["spec"], plan, metadata["name"])
+    return manifest
+
+
+def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
+    spec["activeDeadlineSeconds"] = plan.deadline
+    spec["securityContext"] = {
+        "runAsNonRoot": True,
+        "runAsUser": plan.uid,
+        "runAsGroup": plan.uid,
+        "fsGroup": plan.uid,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
+    for container in spec["containers"]:
+        container["image"] = images[component]
+        container["imagePullPolicy"] = "IfNotPresent"
+        container["securityContext"] = dict(_RESTRICTED)
+    if component == "worker":
+        _complete_worker(spec, plan)
+
+
+def _complete_worker(spec: dict[str, Any], plan: RunPlan) -> None:
+    container = spec["containers"][0]
+    container["command"] = supervisor_command(plan, "supervise")
+    container["resources"] = {
+        "requests": container["resources"]["requests"] | {"cpu": plan.worker_cpu},
+        "limits": {"memory": plan.worker_memory},
+    }
+    container["volumeMounts"].append({"name": "sources", "mountPath": str(plan.root)})

@@ -1,0 +1,102 @@
+"""The objects of a worker's namespace as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paddock import names
+from paddock.namespaces import manifests
+from paddock.specs import Images, PythonEnvironment, RunPlan
+
+SECRETS = {"broker": {"USERNAME": "u", "PASSWORD": "p"}, "database": {"USERNAME": "v", "PASSWORD": "q"}}
+PLAN = RunPlan(
+    run_id="k7x2mq",
+    workers=("gw0",),
+    root=Path("/srv/project"),
+    working_directory=Path("/srv/project"),
+    images=Images(worker="r/worker:1", broker="r/broker:1", database="r/database:1"),
+    python=PythonEnvironment(
+        executable=Path("/srv/project/.venv/bin/python"),
+        links={"/srv/project/.venv": "/opt/paddock/venv"},
+    ),
+    uid=1234,
+    deadline=99,
+)
+
+
+@pytest.fixture
+def objects() -> list[dict[str, Any]]:
+    """Every object of one namespace."""
+    return manifests.build(PLAN, "gw0", SECRETS).all()
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the objects of a kind by name."""
+    return {one["metadata"]["name"]: one for one in objects if one["kind"] == kind}
+
+
+def test_every_object_carries_run_and_worker(objects: list[dict[str, Any]]) -> None:
+    """Clean-up and inspection select by label, so nothing may lack one."""
+    wanted = names.labels("k7x2mq", "gw0").items()
+    assert all(wanted <= one["metadata"]["labels"].items() for one in objects)
+
+
+def test_every_object_but_the_namespace_lies_in_it(objects: list[dict[str, Any]]) -> None:
+    """What lies in the namespace goes away with it."""
+    others = [one for one in objects if one["kind"] != "Namespace"]
+    assert {one["metadata"]["namespace"] for one in others} == {"paddock-k7x2mq-gw0"}
+
+
+def test_every_pod_ends_by_itself(objects: list[dict[str, Any]]) -> None:
+    """The cluster ends a run whose client died, whatever else fails."""
+    assert [pod["spec"]["activeDeadlineSeconds"] for pod in of_kind(objects, "Pod").values()] == [99, 99, 99]
+
+
+def test_no_pod_holds_a_token(objects: list[dict[str, Any]]) -> None:
+    """Tests get no rights in the cluster."""
+    assert not any(pod["spec"]["automountServiceAccountToken"] for pod in of_kind(objects, "Pod").values())
+    assert of_kind(objects, "ServiceAccount")["worker"]["automountServiceAccountToken"] is False
+
+
+def test_every_pod_satisfies_the_restricted_level(objects: list[dict[str, Any]]) -> None:
+    """The namespace enforces it; a pod that does not would be refused."""
+    for pod in of_kind(objects, "Pod").values():
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert pod["spec"]["securityContext"]["runAsUser"] == 1234
+        for container in pod["spec"]["containers"]:
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_each_pod_runs_its_own_image(objects: list[dict[str, Any]]) -> None:
+    """The placeholders of the YAML are all replaced."""
+    images = {name: pod["spec"]["containers"][0]["image"] for name, pod in of_kind(objects, "Pod").items()}
+    assert images == {"worker": "r/worker:1", "broker": "r/broker:1", "database": "r/database:1"}
+
+
+def test_services_select_only_their_own_pod(objects: list[dict[str, Any]]) -> None:
+    """A test's own pod of the same name elsewhere never answers."""
+    selector = of_kind(objects, "Service")["broker"]["spec"]["selector"]
+    assert selector == of_kind(objects, "Pod")["broker"]["metadata"]["labels"]
+
+
+def test_the_first_process_is_started_by_an_interpreter_that_no_mount_hides(objects: list[dict[str, Any]]) -> None:
+    """The sources' mount hides a virtual environment below the project."""
+    command = of_kind(objects, "Pod")["worker"]["spec"]["containers"][0]["command"]
+    assert command[0] == "/opt/paddock/venv/bin/python"
+
+
+def test_sources_lie_at_the_same_path_as_here(objects: list[dict[str, Any]]) -> None:
+    """Then paths in reports and coverage need no mapping."""
+    mounts = of_kind(objects, "Pod")["worker"]["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "sources", "mountPath": "/srv/project"} in mounts
+
+
+def test_building_twice_shares_nothing() -> None:
+    """Completing one worker's objects never changes another's."""
+    first = manifests.build(PLAN, "gw0", SECRETS)
+    first.all()[0]["metadata"]["name"] = "changed"
+    assert manifests.build(PLAN, "gw0", SECRETS).all()[0]["metadata"]["name"] == "paddock-k7x2mq-gw0"

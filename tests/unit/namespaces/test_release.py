@@ -1,0 +1,107 @@
+"""What may be deleted, and how it is accounted for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paddock import names
+from paddock.errors import NotAllowed, NotFound
+from paddock.namespaces import release
+
+if TYPE_CHECKING:
+    from paddock.cluster.requests import Request
+
+RUN = "k7x2mq"
+
+
+class Cluster:
+    """Keeps namespaces and records as a cluster would; namespaces vanish when they are deleted."""
+
+    def __init__(self, *namespaces: str, recorded: bool = True, stuck: bool = False, refused: str = "") -> None:
+        self.recorded, self.stuck, self.refused = recorded, stuck, refused
+        self.namespaces: dict[str, dict[str, Any]] = {name: {"metadata": {"name": name}} for name in namespaces}
+        self.sent: list[str] = []
+
+    def send(self, _request: Request, **_: object) -> dict[str, Any]:
+        """Answer the look-up of the run's record."""
+        if not self.recorded:
+            raise NotFound("no record", status=404)
+        return {}
+
+    def list_objects(self, *_: object, selector: str, **__: object) -> list[dict[str, Any]]:
+        """Return the namespaces of the run."""
+        assert selector == names.selector(names.labels(RUN))
+        return list(self.namespaces.values())
+
+    def delete(self, request: Request, **_: object) -> bool:
+        """Delete a namespace, unless it is stuck or refused."""
+        self.sent.append(request.path)
+        name = request.path.rsplit("/", 1)[-1]
+        if name == self.refused:
+            raise NotAllowed("forbidden", status=403)
+        if name not in self.namespaces:
+            return False
+        if self.stuck:
+            self.namespaces[name]["metadata"]["deletionTimestamp"] = "now"
+            self.namespaces[name]["status"] = {"conditions": [{"status": "True", "message": "finalizer x remains"}]}
+        else:
+            del self.namespaces[name]
+        return True
+
+
+def test_a_release_accounts_for_every_namespace() -> None:
+    """Created and deleted are counted, nothing is left."""
+    account = release.release(Cluster("a", "b"), RUN, ["a", "b"])  # type: ignore[arg-type]
+    assert account.sentence() == "namespaces: created 2, deleted 2, left 0"
+
+
+def test_pods_go_before_their_namespace() -> None:
+    """Pods at once: the namespace's own deletion waits 5 s before its first look."""
+    cluster = Cluster("a")
+    release.release(cluster, RUN, ["a"])  # type: ignore[arg-type]
+    assert cluster.sent[:2] == ["/api/v1/namespaces/a/pods", "/api/v1/namespaces/a"]
+
+
+def test_a_namespace_that_was_never_made_is_not_counted() -> None:
+    """A run that is interrupted early leaves nothing and claims nothing."""
+    account = release.release(Cluster(), RUN, ["a"])  # type: ignore[arg-type]
+    assert account.sentence() == "namespaces: created 0, deleted 0, left 0"
+
+
+def test_what_cannot_be_deleted_is_left_with_its_reason() -> None:
+    """A failed clean-up never goes unmentioned, and its record stays for the reaper."""
+    cluster = Cluster("a", "b", refused="b")
+    account = release.release(cluster, RUN, ["a", "b"])  # type: ignore[arg-type]
+    assert account.sentence() == "namespaces: created 2, deleted 1, left 1; b: forbidden"
+    assert not any("leases" in path for path in cluster.sent)
+
+
+def test_a_reaper_ends_what_is_left_of_a_recorded_run() -> None:
+    """What the client could not delete any more is found by label and record."""
+    cluster = Cluster("a", "b")
+    account = release.reap(cluster, RUN, seconds=1)  # type: ignore[arg-type]
+    assert not cluster.namespaces
+    assert account.verified() == "namespaces: found 2, left 0"
+
+
+def test_a_reaper_leaves_alone_what_no_record_proves_ours() -> None:
+    """A label alone, which anybody may set, deletes nothing."""
+    cluster = Cluster("a", recorded=False)
+    account = release.reap(cluster, RUN, seconds=1)  # type: ignore[arg-type]
+    assert list(cluster.namespaces) == ["a"]
+    assert "no run k7x2mq is recorded" in account.left["a"]
+
+
+def test_a_reaper_explains_what_does_not_go_away() -> None:
+    """The namespace's own conditions say which finalizer holds it."""
+    account = release.reap(Cluster("a", stuck=True), RUN, seconds=0.01)  # type: ignore[arg-type]
+    assert account.left == {"a": "finalizer x remains"}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_reaping_a_run_that_left_nothing_is_quiet(recorded: bool) -> None:  # noqa: FBT001 - a pytest parameter
+    """A reaper may be called at any time."""
+    account = release.reap(Cluster(recorded=recorded), RUN, seconds=1)  # type: ignore[arg-type]
+    assert account.verified() == "namespaces: found 0, left 0"
