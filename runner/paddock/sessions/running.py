@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RUN_ID_VARIABLE = "PADDOCK_RUN_ID"
 INTERRUPT_TIMEOUT = 90.0
-"""Seconds from Ctrl-C until pytest is terminated: fixtures tear down in the pods first, and nox's 0.3 s cut them off."""
+"""Seconds from Ctrl-C until pytest is terminated: fixtures tear down in the pods first; nox's 0.3 s is too short."""
 TERMINATE_TIMEOUT = 10.0
 
 MEANINGS = {
