@@ -72,12 +72,13 @@ def _is_local_folder(value: str, folder: Path) -> bool:
 
 
 def _sources(project: Path) -> Iterable[Path]:
-    """Return the files a build of ``project`` may read: what git knows or would add, else everything."""
+    """Return the files a build of ``project`` may read: what git knows or would add, else all that is not hidden."""
     listed = subprocess.run(
         ["git", "-C", str(project), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
         check=False,
     )
     if listed.returncode:
-        return (path for path in project.rglob("*") if path.is_file())
+        visible = (path for top in project.glob("[!.]*") for path in (top, *top.rglob("*")))
+        return (path for path in visible if path.is_file() and "__pycache__" not in path.parts)
     return (path for name in listed.stdout.decode().split("\0") if name and (path := project / name).is_file())
