@@ -1,0 +1,54 @@
+"""Bytecode for the modules of a layer, so that a worker does not compile what it imports.
+
+A worker cannot keep what it compiles (its image is read-only) and imports a few hundred modules before its first test.
+The bytecode carries no time and is not checked against its source: both come from the same image.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from paddock.errors import ImageError
+from paddock.images import precompile
+from paddock.images.layers import Entry, File
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from paddock.images.environment import Environment
+
+
+def entries(sources: Mapping[str, Entry], environment: Environment, scratch: Path) -> dict[str, Entry]:
+    """Compile the modules among ``sources`` into the folder ``scratch`` and return the entries of the bytecode.
+
+    Raises:
+        ImageError: the compiler could not run.
+    """
+    modules = {place: environment.here(place) for place, entry in sources.items() if _is_module(place, entry)}
+    _compile(environment.executable, "\n".join(map(str, modules.values())), scratch)
+    compiled = {
+        _place(place): Path(precompile.compiled_path(str(scratch), str(path))) for place, path in modules.items()
+    }
+    return {place: File(path) for place, path in compiled.items() if path.is_file()}
+
+
+def _compile(executable: Path, sources: str, scratch: Path) -> None:
+    # The same hash seed each time: sets among a module's constants are written in the order of their hashes.
+    command = [str(executable), "-P", precompile.__file__, str(scratch)]
+    done = subprocess.run(
+        command, input=sources, capture_output=True, text=True, check=False, env={"PYTHONHASHSEED": "0"}
+    )
+    if done.returncode:
+        raise ImageError(f"Compiling the modules of {executable} failed: {done.stderr.strip()[-500:]}")
+
+
+def _is_module(place: str, entry: Entry) -> bool:
+    return isinstance(entry, File) and place.endswith(".py")
+
+
+def _place(module: str) -> str:
+    path = PurePosixPath(module)
+    return str(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc")

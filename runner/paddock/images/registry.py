@@ -1,0 +1,88 @@
+"""The registry that images are pushed to: what it has, and pushing what it lacks.
+
+Owns all requests to it. Plain HTTP: it is the node's own, on the loopback address. It must not know what images hold.
+"""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from paddock.errors import ImageError
+from paddock.images.layout import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_ANSWER_SECONDS = 10
+"""An idle registry on the loopback address answers in milliseconds."""
+_PUSH_SECONDS = 300
+"""A gigabyte of layers takes some ten seconds."""
+
+
+def missing(registry: str, references: Iterable[str]) -> list[str]:
+    """Return those of ``references`` that ``registry`` does not have.
+
+    Raises:
+        ImageError: the registry does not answer.
+    """
+    with _connection(registry) as connection:
+        return [reference for reference in references if not _exists(connection, _manifest_path(registry, reference))]
+
+
+def share(registry: str, digests: Sequence[str], *, repository: str, others: Iterable[str]) -> None:
+    """Make layers that one of ``others`` has known in ``repository``, so that they are not sent again."""
+    with _connection(registry) as connection:
+        for digest in digests:
+            source = next((other for other in others if _exists(connection, f"/v2/{other}/blobs/{digest}")), None)
+            if source:
+                _request(connection, "POST", f"/v2/{repository}/blobs/uploads/?mount={digest}&from={source}")
+
+
+def push(crane: Path, layout: Path, reference: str) -> None:
+    """Push the image in the folder ``layout`` as ``reference``; layers that the registry has are not sent.
+
+    Raises:
+        ImageError: the push failed; the client's words are quoted.
+    """
+    command = [str(crane), "push", str(layout), reference, "--insecure"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PUSH_SECONDS, check=False)
+    except OSError as error:
+        raise ImageError(f"The image client {str(crane)!r} could not be started: {error}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(f"Pushing {reference} took longer than {_PUSH_SECONDS} s and was ended.") from error
+    if done.returncode:
+        raise ImageError(f"Pushing {reference} failed with exit code {done.returncode}: {done.stderr.strip()[-500:]}")
+
+
+@contextmanager
+def _connection(registry: str) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(registry, timeout=_ANSWER_SECONDS)
+    try:
+        yield connection
+    except (OSError, http.client.HTTPException) as error:
+        raise ImageError(
+            f"The image registry at {registry!r} does not answer ({error}). Is the node up?",
+        ) from error
+    finally:
+        connection.close()
+
+
+def _exists(connection: http.client.HTTPConnection, path: str) -> bool:
+    return _request(connection, "HEAD", path) == http.client.OK
+
+
+def _request(connection: http.client.HTTPConnection, method: str, path: str) -> int:
+    connection.request(method, path, headers={"Accept": MANIFEST, "Content-Length": "0"})
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def _manifest_path(registry: str, reference: str) -> str:
+    repository, tag = reference.removeprefix(f"{registry}/").rsplit(":", 1)
+    return f"/v2/{repository}/manifests/{tag}"

@@ -1,0 +1,125 @@
+"""The cache folder of images: layers by digest, and which digest belongs to which key.
+
+Owns the folder's layout, its lock and its atomic writes. Everything in it can be deleted at any time while no run is
+making images; it is made again. It must not know what layers hold.
+
+::
+
+    lock                 held while images are made
+    blobs/sha256/<hash>  layers
+    layers/<key>.json    digest, size and listing of the layer that was made for a key
+    work/                of a build under way; what is found there by the next one is left from a killed one
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paddock.errors import ImageError
+from paddock.images import archive, layout
+from paddock.images.layers import Content, Directory, Entry, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer that is in the store."""
+
+    blob: archive.Blob
+    listing: Mapping[str, Entry] = field(repr=False)
+    """What lies where; of files only the mode."""
+
+
+def folder() -> Path:
+    """Return the default folder: ``/var/cache/paddock/images``, for others than root below ``~/.cache``.
+
+    The environment variable ``PADDOCK_CACHE`` replaces the part before ``images``.
+    """
+    default = "/var/cache/paddock" if os.geteuid() == 0 else Path("~/.cache/paddock").expanduser()
+    return Path(os.environ.get("PADDOCK_CACHE") or default) / "images"
+
+
+class Store:
+    """The cache folder; one process at a time works in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Hold the folder's lock; waits for another run that makes images, and says so."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report("images: waiting for another run that is making them")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            self._clear()
+            yield
+
+    @contextmanager
+    def work(self) -> Iterator[Path]:
+        """Give an empty folder that is gone afterwards; the lock must be held."""
+        work = self.path / "work"
+        work.mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=work))
+        try:
+            folder.chmod(0o755)  # a build's own users look inside
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def find(self, key: str) -> Layer | None:
+        """Return the layer made for ``key``, or None if there is none or its blob has been deleted."""
+        try:
+            record = json.loads(self._record(key).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise ImageError(f"{self._record(key)} is damaged ({error}). Delete it: it is made again.") from error
+        blob = archive.Blob(digest=record["digest"], size=record["size"])
+        listing = {path: _entry(*value) for path, value in record["listing"].items()}
+        return Layer(blob=blob, listing=listing) if layout.blob_path(self.path, blob.digest).is_file() else None
+
+    def add(self, key: str, entries: Mapping[str, Entry]) -> Layer:
+        """Write a layer of ``entries`` and remember it for ``key``."""
+        with self.work() as work:
+            blob = archive.write(entries, work / "layer.tar")
+            target = layout.blob_path(self.path, blob.digest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (work / "layer.tar").replace(target)
+            listing = {path: _listed(entry) for path, entry in entries.items()}
+            record = {"digest": blob.digest, "size": blob.size, "listing": listing}
+            (work / "record.json").write_text(json.dumps(record), encoding="utf-8")
+            self._record(key).parent.mkdir(exist_ok=True)
+            (work / "record.json").replace(self._record(key))
+        return Layer(blob=blob, listing=entries)
+
+    def _record(self, key: str) -> Path:
+        return self.path / "layers" / f"{key}.json"
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.path / "work", ignore_errors=True)
+
+
+def _listed(entry: Entry) -> tuple[str, str | int]:
+    if isinstance(entry, Link):
+        return "l", entry.target
+    return ("d" if isinstance(entry, Directory) else "f"), entry.mode
+
+
+def _entry(kind: str, value: str | int) -> Entry:
+    if kind == "l":
+        return Link(str(value))
+    return Directory(int(value)) if kind == "d" else Content(b"", int(value))
