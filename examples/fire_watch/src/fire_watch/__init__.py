@@ -1,0 +1,1 @@
+"""Fire watch: cameras report, a consensus decides, a trigger acts, a database remembers."""
