@@ -1,0 +1,1 @@
+"""Workers: the wire protocol, both its halves, and the packing of sources."""

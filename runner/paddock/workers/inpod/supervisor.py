@@ -1,0 +1,264 @@
+"""The pod's first process: owns the worker, keeps it through every cut of the client's connection, tells its end.
+
+Owns the phases' actions and what a control message means. Frames, pipes, signals and processes are other modules'.
+Everything happens in one thread, in turns of the loop; only unpacking has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from paddock.workers.inpod import phases, wire
+from paddock.workers.inpod.facts import write_facts
+from paddock.workers.inpod.journal import Journal
+from paddock.workers.inpod.keepalive import Keepalive
+from paddock.workers.inpod.line import Door, Line
+from paddock.workers.inpod.loop import Alarm, step
+from paddock.workers.inpod.memory import Memory, cause_of, read_memory
+from paddock.workers.inpod.pipes import Inlet, Outlet
+from paddock.workers.inpod.process import End, StartError, Worker, make_folders, make_links, reap, signal_name
+from paddock.workers.inpod.unpack import Unpacker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from paddock.workers.inpod.loop import Watched
+    from paddock.workers.inpod.options import Options
+
+_DRAIN = 1.0
+"""Seconds of silence after which an ended worker's output counts as read: a daemon it left may hold the pipe."""
+_HURRY = 1.0
+"""Seconds for the client's acknowledgement once the pod is being deleted or the client wants it gone."""
+_NEVER = float("inf")
+
+
+def supervise(options: Options) -> int:
+    """Serve one worker at ``options.socket`` until it has ended and the client knows; return its exit status."""
+    return Supervisor(options).run()
+
+
+class Supervisor:
+    """One worker's supervisor; see ``phases`` for its states."""
+
+    def __init__(self, options: Options) -> None:
+        self._options, self._journal = options, Journal()
+        self._link = wire.Link(os.urandom(16))
+        self._line = Line(self._link, Keepalive(), self._journal, self._on_event)
+        self._door = Door(options.socket, self._line.take)
+        self._alarm = Alarm(self._on_signal)
+        self._stdin = Outlet(self._link.consumed)
+        self._outputs: list[Inlet] = []
+        self._sources = Outlet(self._link.consumed)
+        self._unpacker: Unpacker | None = None
+        self._worker: Worker | None = None
+        self._memory = Memory()
+        self._phase, self._deadline = phases.WAITING, _NEVER
+        self._linger = options.orphan
+        self._end, self._cause = End(None, None), ""
+        self._later: list[wire.Event] = []
+        self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
+            "unpack": lambda order: self._fire(phases.UNPACK, order),
+            "start": lambda order: self._fire(phases.START, order),
+            "signal": self._on_signal_order,
+            "kill": self._on_kill_order,
+            "facts": self._on_facts_order,
+        }
+
+    def run(self) -> int:
+        """Loop until the phase is over."""
+        self._alarm.install()
+        self._journal.line(f"waiting for the client at {self._options.socket}")
+        while self._phase != phases.OVER:
+            self._line.flush()
+            step(self._watched(), self._patience())
+            self._look_around()
+        self._line.flush()
+        self._door.close()
+        code, number = self._end
+        return 128 + number if number else code if code is not None else 1
+
+    # --- one turn of the loop
+
+    def _watched(self) -> list[Watched]:
+        return [self._alarm, self._door, self._line, self._stdin, self._sources, *self._outputs]
+
+    def _patience(self) -> float:
+        orphaned_in = self._options.orphan - self._line.alone_for()
+        until = min(self._deadline - time.monotonic(), self._line.look_at_time())
+        return max(0.0, min(until, orphaned_in) if orphaned_in > 0 else until)
+
+    def _look_around(self) -> None:
+        """Fire what no descriptor tells."""
+        if self._phase == phases.PARTING and self._link.settled:
+            self._fire(phases.ACKNOWLEDGED)
+        if self._line.alone_for() >= self._options.orphan:
+            self._cause = self._cause or f"No client was connected for {self._options.orphan:g} s."
+            self._fire(phases.ALONE)
+        if time.monotonic() >= self._deadline:
+            self._on_overdue()
+
+    def _on_overdue(self) -> None:
+        self._deadline = _NEVER
+        if self._phase == phases.DRAINING and self._link.room <= 0 and self._linger > _HURRY:
+            self._deadline = time.monotonic() + _DRAIN  # not silence: the client has yet to take what was read before
+        else:
+            self._fire(phases.OVERDUE)
+
+    def _fire(self, event: str, message: Any = None) -> None:  # noqa: ANN401 - what JSON holds
+        self._phase, action = phases.next_step(self._phase, event)
+        if action != phases.IGNORED:
+            getattr(self, f"_do_{action}")(message)
+
+    # --- what arrives
+
+    def _on_event(self, event: wire.Event) -> None:
+        """Pass a frame on; one that must wait for the unpacking to end waits, and those behind it."""
+        if isinstance(event, wire.Broken):
+            return
+        order = json.loads(event.data) if event.channel == wire.CONTROL else None
+        waits = order["do"] in {"unpack", "start"} if order else event.channel == wire.SOURCES
+        busy = self._phase == phases.UNPACKING and (order or self._later)
+        if waits and busy:
+            self._later.append(event)
+        elif order:
+            self._orders[order["do"]](order)
+        else:
+            self._on_bytes(event)
+
+    def _on_bytes(self, event: wire.Data | wire.Ended) -> None:
+        outlet = self._stdin if event.channel == wire.STDIN else self._sources
+        if isinstance(event, wire.Ended):
+            outlet.end()
+        else:
+            outlet.put(event.data)
+
+    def _on_signal_order(self, order: dict[str, Any]) -> None:
+        if self._worker:
+            self._journal.line(f"the client sends {signal_name(order['number'])}")
+            self._worker.signal(order["number"])
+
+    def _on_kill_order(self, _order: dict[str, Any]) -> None:
+        self._cause = self._cause or "It was ended at the client's request."
+        self._linger = _HURRY
+        self._fire(phases.KILL)
+
+    def _on_facts_order(self, order: dict[str, Any]) -> None:
+        folder = self._options.socket.rpartition("/")[0] + "/facts"
+        try:
+            write_facts(folder, order["name"], order["mapping"])
+        except (OSError, ValueError) as error:
+            self._journal.line(f"facts {order['name']!r} could not be written: {error}")
+
+    def _on_signal(self, number: int) -> None:
+        if number == 0:
+            self._on_unpacked()
+        elif number == signal.SIGCHLD:
+            self._on_children()
+        else:
+            self._cause = f"The pod is being stopped: its first process received {signal_name(number)}."
+            self._linger = _HURRY
+            self._fire(phases.TERMINATE)
+
+    def _on_unpacked(self) -> None:
+        result = self._unpacker.result() if self._unpacker else "Nothing was to be unpacked."
+        if isinstance(result, str):
+            self._cause = self._cause or result
+            self._fire(phases.FAILED)
+        else:
+            self._fire(phases.UNPACKED, result._asdict())
+
+    def _on_children(self) -> None:
+        for pid, status in reap():
+            if self._worker and pid == self._worker.pid:
+                self._end = self._worker.reaped(status)
+                self._fire(phases.ENDED)
+
+    def _on_output(self, channel: int, data: bytes) -> None:
+        self._link.send(channel, data)
+        if channel == wire.STDERR:
+            self._journal.echo(data)
+        if self._phase == phases.DRAINING:
+            self._deadline = time.monotonic() + _DRAIN
+
+    def _on_output_end(self) -> None:
+        if self._phase == phases.DRAINING and all(output.ended for output in self._outputs):
+            self._fire(phases.DRAINED)
+
+    # --- the actions of the table
+
+    def _do_unpack(self, message: dict[str, Any]) -> None:
+        self._unpacker = Unpacker(message["root"], self._alarm.wake)
+        self._sources = Outlet(self._link.consumed)
+        self._sources.connect(self._unpacker.pipe)
+
+    def _do_say_unpacked(self, report: dict[str, Any]) -> None:
+        megabytes = report["size"] / 1e6
+        self._journal.line(f"sources {report['files']} files {megabytes:.1f} MB in {report['seconds']:.2f} s")
+        self._tell(did="unpacked", **report)
+        later, self._later = self._later, []
+        for event in later:
+            self._on_event(event)
+
+    def _do_start(self, message: dict[str, Any]) -> None:
+        self._memory = read_memory(self._options.cgroup)
+        try:
+            make_links(message["links"])
+            make_folders(message["folders"])
+            self._worker = Worker(message["argv"], message["env"], message["cwd"])
+        except StartError as error:
+            self._cause = str(error)
+            self._fire(phases.FAILED)
+            return
+        stdin, stdout, stderr = self._worker.pipes
+        self._outputs = [self._inlet(stdout, wire.STDOUT), self._inlet(stderr, wire.STDERR)]
+        self._stdin.connect(stdin)
+        self._journal.line(f"worker started pid {self._worker.pid}")
+        self._tell(did="started", pid=self._worker.pid)
+
+    def _inlet(self, pipe: Any, channel: int) -> Inlet:  # noqa: ANN401 - subprocess's IO[bytes]
+        return Inlet(
+            pipe,
+            has_room=lambda: self._link.room > 0,
+            on_data=lambda data: self._on_output(channel, data),
+            on_end=self._on_output_end,
+        )
+
+    def _do_kill(self, _message: object) -> None:
+        if self._worker:
+            self._worker.signal_group(signal.SIGKILL)
+
+    def _do_terminate(self, _message: object) -> None:
+        self._deadline = time.monotonic() + self._options.grace
+        if self._worker:
+            self._worker.signal_group(signal.SIGTERM)
+
+    def _do_drain(self, _message: object) -> None:
+        """End what the worker left in its group, as a container's end would, and read what is still in the pipes."""
+        self._do_kill(None)
+        self._deadline = time.monotonic() + _DRAIN
+        self._on_output_end()
+
+    def _do_part(self, _message: object) -> None:
+        self._deadline = time.monotonic() + self._linger
+        code, number = self._end
+        memory = cause_of(self._memory, read_memory(self._options.cgroup), number)
+        cause = memory or self._cause or (f"It ended by {signal_name(number)}." if number else "")
+        self._journal.line(f"worker ended {signal_name(number) if number else code} {cause}".rstrip())
+        for output in self._outputs:
+            output.close()
+        for channel in (wire.STDOUT, wire.STDERR):
+            self._link.end(channel)
+        self._link.end(wire.CONTROL, json.dumps({"code": code, "signal": number, "cause": cause}).encode())
+
+    def _do_hurry(self, _message: object) -> None:
+        self._deadline = min(self._deadline, time.monotonic() + _HURRY)
+
+    def _do_leave(self, _message: object) -> None:
+        self._journal.line("over")
+
+    def _tell(self, **message: object) -> None:
+        self._link.send(wire.CONTROL, json.dumps(message).encode())
