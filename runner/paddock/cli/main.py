@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "node": ("paddock.node.commands", "start, stop and inspect the embedded Kubernetes node"),
-    "reap": ("paddock.namespaces.commands", "delete what a run left behind"),
+    "reap": ("paddock.engines.reaping", "end what a run has left behind, and account for it"),
 }
 """Subcommand -> the module whose ``add_parser`` knows it, and the line of ``paddock --help``."""
 

@@ -1,0 +1,129 @@
+"""``nox -s parallel`` as a user types it: real tests in four real namespaces, and nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paddock import names
+from tests.e2e.conftest import is_result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.e2e.conftest import Run
+    from tests.plugins.cluster import EmbeddedNode
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+WORKERS = {"gw0", "gw1", "gw2", "gw3"}
+OVERHEAD = 10.0
+"""Seconds that a second run may take beyond the tests' own time."""
+
+
+def label(item: dict[str, Any], key: str) -> str:
+    return str(item["metadata"].get("labels", {}).get(key, ""))
+
+
+def objects(node: EmbeddedNode, kind: str, run_id: str) -> list[dict[str, Any]]:
+    answer = node.kubectl(
+        "get", kind, "--all-namespaces", "--selector", names.selector(names.labels(run_id)), "-o", "json"
+    )
+    items: list[dict[str, Any]] = json.loads(answer)["items"]
+    return items
+
+
+def test_a_suite_passes_in_four_namespaces_that_go_away(
+    nox_parallel: Callable[..., Run], embedded_node: EmbeddedNode
+) -> None:
+    """All tests pass; while they run, namespaces and pods are found by label; afterwards nothing is left."""
+    run = nox_parallel()
+    run.read(until=is_result)
+    namespaces = objects(embedded_node, "namespaces", run.run_id)
+    pods = objects(embedded_node, "pods", run.run_id)
+    assert run.finish() == 0, run.output
+
+    passed = re.search(r"=+ (\d+) passed", run.output)
+    assert passed
+    assert int(passed[1]) >= 60
+    assert "namespaces: created 4, deleted 4, left 0" in run.output
+    assert {label(namespace, names.WORKER) for namespace in namespaces} == WORKERS
+    assert {label(pod, names.WORKER) for pod in pods} == WORKERS
+    assert {label(pod, names.COMPONENT) for pod in pods} >= {"worker", "broker", "database"}
+    assert embedded_node.wait_until_gone(run=run.run_id) == set()
+
+
+def test_a_second_run_costs_little_more_than_its_tests(nox_parallel: Callable[..., Run]) -> None:
+    """Node, image and environment are there: from Enter to the prompt, at most ten seconds are not spent in tests."""
+    assert nox_parallel("-k", "settings").finish() == 0
+    run = nox_parallel()
+    assert run.finish() == 0, run.output
+    results = run.result_times()
+    own = results[-1] - results[0]
+    elapsed = run.times[-1] - run.started
+    assert elapsed - own <= OVERHEAD, (
+        f"{elapsed:.1f} s from start to end, of which {own:.1f} s were between first and last result"
+    )
+
+
+def test_ctrl_c_is_orderly(nox_parallel: Callable[..., Run], embedded_node: EmbeddedNode) -> None:
+    """One Ctrl-C ends the run, gives the namespaces back and accounts for them."""
+    run = nox_parallel()
+    run.read(until=is_result)
+    run.interrupt()
+    assert run.finish() != 0
+    assert "left 0" in run.output
+    assert "Traceback" not in run.output
+    assert embedded_node.wait_until_gone(run=run.run_id) == set()
+
+
+def pytest_process(run: Run) -> int:
+    found = subprocess.run(
+        ["pgrep", "-g", str(run.process.pid), "-f", "pytest --paddock"], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout.split()[0])
+
+
+def test_namespaces_go_even_when_pytest_is_killed(
+    nox_parallel: Callable[..., Run], embedded_node: EmbeddedNode
+) -> None:
+    """Nox reaps by run id in a ``finally``, so that a killed pytest leaves nothing."""
+    run = nox_parallel()
+    run.read(until=is_result)
+    os.kill(pytest_process(run), signal.SIGKILL)
+    assert run.finish() != 0
+    assert embedded_node.wait_until_gone(run=run.run_id) == set()
+
+
+NOXFILE = """\
+from paddock.sessions import parallel, serial
+
+__all__ = ["parallel", "serial"]
+"""
+
+SUITE = """\
+import os
+
+def test_runs_in_a_pod(mqtt_broker, database_server):
+    assert os.environ["PADDOCK_WORKER"] == "gw0"
+    assert mqtt_broker.port and database_server.url
+"""
+
+
+def test_a_users_project_needs_two_lines(
+    start_nox: Callable[..., Run], embedded_node: EmbeddedNode, tmp_path: Path
+) -> None:
+    """A project of nothing but a noxfile and a test runs in a namespace."""
+    (tmp_path / "noxfile.py").write_text(NOXFILE, encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(SUITE, encoding="utf-8")
+    run = start_nox("-s", "serial", folder=tmp_path)
+    assert run.finish() == 0, run.output
+    assert "namespaces: created 1, deleted 1, left 0" in run.output
+    assert embedded_node.wait_until_gone(run=run.run_id) == set()
