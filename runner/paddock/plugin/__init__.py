@@ -1,0 +1,44 @@
+"""The pytest plugin's way in: declares the options, and does nothing more unless ``--paddock`` is given.
+
+Every pytest run of an environment with Paddock installed imports this module, so it imports nothing of weight.
+In a worker the run is already under way: there is nothing to start, and ``plugin.remote`` has prepared the process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    from paddock.plugin import options  # noqa: PLC0415 - see the module's docstring
+
+    options.declare(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse what pytest itself would only complain about in its own words, before it does."""
+    from paddock.plugin import options  # noqa: PLC0415 - see the module's docstring
+
+    if options.wanted(early_config.known_args_namespace):
+        from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
+
+        checks.check_early(early_config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Lay a run of ours around pytest's, if it is wanted."""
+    from paddock.plugin import options  # noqa: PLC0415 - see the module's docstring
+
+    if hasattr(config, "workerinput") or not options.wanted(config.option):
+        return (yield)
+    from paddock.plugin.session import around  # noqa: PLC0415 - see the module's docstring
+
+    return (yield from around(config))

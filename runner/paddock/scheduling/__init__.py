@@ -1,0 +1,1 @@
+"""Which test goes to which worker, and when."""

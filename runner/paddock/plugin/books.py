@@ -1,0 +1,62 @@
+"""Keeps the run's books from pytest's hooks and gives the verdict at the end.
+
+It must not know engines, workers or xdist: node ids, reports and reasons are all it sees.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from paddock.plugin.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paddock.plugin.terminal import Terminal
+
+
+class Books:
+    """The hooks that feed the ledger, and the telling of what it says."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._ledger = Ledger()
+        self._complaints: list[str] = []
+
+    def lose(self, worker: str, reason: str) -> None:
+        """Note and tell that a worker never came."""
+        self._terminal.line(self._ledger.lose(worker, reason), yellow=True)
+
+    def fault(self, sentence: str) -> None:
+        """Note why the run as a whole cannot be trusted."""
+        self._ledger.faults.append(sentence)
+
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note the tests that are to be reported."""
+        self._ledger.collect(ids)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test's report."""
+        self._ledger.report(report.nodeid, report.when, report.outcome)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Give the verdict: never success with tests that did not run."""
+        session.exitstatus = self._ledger.verdict(int(session.exitstatus))
+        self._complaints = self._ledger.complaints(session.exitstatus)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self) -> None:
+        """Tell what went wrong with the run itself, below everything else."""
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell it, unless it was told: runs that pytest gives no summary end here as well."""
+        lines, self._complaints = self._complaints, []
+        if lines and self._terminal.reporter is not None:
+            self._terminal.reporter.write_sep("=", "paddock: the infrastructure failed", red=True)
+        for line in lines:
+            self._terminal.line(line, red=True)

@@ -1,0 +1,186 @@
+"""The controller's side of a run: pytest's and xdist's hooks, each handed to the part that knows.
+
+Runs on pytest's thread. It must not know clusters, nor xdist's inner workings: those stand in ``xdist_seam``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paddock.errors import InfrastructureError
+from paddock.plugin import coverage_data, engine_factory, environment, remote
+from paddock.plugin.books import Books
+from paddock.plugin.ledger import Exit
+from paddock.plugin.options import told
+from paddock.plugin.terminal import Progress, Terminal
+from paddock.plugin.xdist_seam import LOST, Nodes, plan_workers
+from paddock.scheduling.elastic import ElasticScheduling
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from types import ModuleType
+
+    from xdist.scheduler import Scheduling
+    from xdist.workermanage import WorkerController
+
+    from paddock.engines.protocol import Engine, WorkerStream
+    from paddock.settings import Settings
+
+
+class Controller:
+    """One run in namespaces, from its engine to its verdict."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, here: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.terminal = Terminal(config)
+        self.engine: Engine | None = None
+        self._config = config
+        self._variables = environment.travelling(here, settings.variables)
+        self._progress = Progress(self.terminal)
+        self._nodes = Nodes(config, self._open)
+        self._books = Books(self.terminal)
+        self._causes: dict[str, str] = {}
+        self._workers: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Begin the namespaces before anything else: they are made while pytest gets ready."""
+        config.pluginmanager.register(self._books, "paddock-books")
+        self._workers = plan_workers(config)
+        with told():
+            request = engine_factory.make_request(config, self.settings, self._variables)
+            try:
+                self.engine = engine_factory.find(config)(self.settings.engine, request, self._progress.step)
+                self.engine.begin(self._workers)
+            except InfrastructureError as error:
+                pytest.exit(f"paddock: {error}", returncode=Exit.INFRASTRUCTURE_FAILED)
+
+    def _open(self, worker: str) -> WorkerStream:
+        if self.engine is None:
+            raise InfrastructureError(f"the worker {worker} was asked for before its engine was there")
+        return self.engine.open(worker, self.terminal.worker_line)
+
+    def pytest_report_header(self) -> str:
+        """Name the run, so that it can be found in the cluster and repeated."""
+        seed = self._variables[environment.HASH_SEED]
+        return (
+            f"paddock: run {self.settings.run_id}, engine {self.settings.engine}, "
+            f"{len(self._workers)} workers, {environment.HASH_SEED}={seed}"
+        )
+
+    # ---- workers
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_xdist_setupnodes(self) -> None:
+        """Take over the making of workers before the first one is made."""
+        self._nodes.attach()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Complete a worker's input, after all plugins, and begin its process."""
+        self._nodes.adopt(node)
+
+    def pytest_xdist_getremotemodule(self) -> ModuleType:
+        """Have our preparation run in front of xdist's worker code."""
+        return remote
+
+    def pytest_testnodeready(self, node: WorkerController) -> None:
+        """Note that a worker has begun to collect."""
+        self._progress.end()
+        self._nodes.note_ready(node)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, ElasticScheduling]:
+        """Let the scheduler, xdist's or a user's, begin without waiting for every worker."""
+        inner = yield
+        return ElasticScheduling(inner, self)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
+        """Tell why a worker went, put its coverage in place, and end a run that nobody is left to do."""
+        worker, output = node.gateway.id, getattr(node, "workeroutput", {})
+        coverage_data.save(self._config, worker, output)
+        reason = output.get(LOST)
+        if reason is not None:
+            self._note_lost(worker, reason)
+        elif error:
+            self._tell_cause(worker)
+
+    def _note_lost(self, worker: str, reason: str) -> None:
+        cause = self._cause(worker)
+        self._books.lose(worker, f"{reason} ({cause})" if cause else reason)
+        self._retire(worker)
+        if not self._nodes.roster.alive() and not self._nodes.is_ending:
+            self._books.fault("No worker is left to run tests.")
+            self._nodes.stop("no worker is left to run tests")
+
+    def _tell_cause(self, worker: str) -> None:
+        cause = self._cause(worker)
+        if cause:
+            self.terminal.line(f"{worker}: {cause}", yellow=True)
+        self._retire(worker)
+
+    def _cause(self, worker: str) -> str:
+        if worker not in self._causes:  # asked once, while the engine still knows: the worker is retired soon
+            self._causes[worker] = self.engine.cause(worker) if self.engine else ""
+        return self._causes[worker]
+
+    def _retire(self, worker: str) -> None:
+        if self.engine is not None:
+            self.engine.retire(worker)
+
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """Add to a crashed test's report why its worker went away."""
+        node: Any = getattr(report, "node", None)
+        cause = self._cause(node.gateway.id) if node else ""
+        if cause:
+            report.longrepr = f"{report.longrepr}\n{cause}"
+
+    # ---- the scheduler's outlook
+
+    def awaited(self) -> int:
+        """Return how many workers may still come and collect."""
+        return len(self._nodes.roster.awaited())
+
+    def wake_after(self, seconds: float) -> None:
+        """Have xdist's loop look around after some time."""
+        self._nodes.wake_after(seconds)
+
+    def after_event(self, *, finished: bool) -> None:
+        """End the workers that are still starting once nobody needs them: xdist would wait for them."""
+        if finished or self._nodes.is_ending:
+            self._nodes.cancel_awaited()
+
+    def began_without(self, missing: int) -> None:
+        """Tell that the run has begun on fewer workers than it was given."""
+        self.terminal.line(f"tests begin on {len(self._workers) - missing} of {len(self._workers)} workers")
+
+    def deviates(self, worker: str, difference: str) -> None:
+        """Report a worker that collected other tests as an error in collecting."""
+        report = pytest.CollectReport(nodeid=worker, outcome="failed", longrepr=difference, result=[])
+        self._config.hook.pytest_collectreport(report=report)
+
+    # ---- the end
+
+    def pytest_internalerror(self) -> None:
+        """End the run on an internal error, a worker's too: xdist would wait for that worker's tests."""
+        self._books.fault("pytest itself failed: see INTERNALERROR above.")
+        self._nodes.stop("internal error")
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Let the workers tear down their fixtures, for as long as the grace lasts; a second Ctrl-C ends it."""
+        self._nodes.cancel_awaited()
+        self._nodes.interrupt()
+        try:
+            self._nodes.roster.wait_until_gone(self.settings.grace)
+        except KeyboardInterrupt:
+            self.terminal.line("interrupted again: workers are ended without tearing down")
+        self._nodes.kill()
+
+    def close(self) -> None:
+        """End what still runs on this side, and tell what pytest's summary did not; idempotent."""
+        self._progress.end()
+        self._nodes.close()
+        self._books.tell()

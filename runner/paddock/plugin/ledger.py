@@ -1,0 +1,84 @@
+"""The run's books: which tests were collected, which were reported, what went wrong, and the verdict from it.
+
+xdist compares none of this: it can end with exit code 0 although tests never ran. Pure; one thread, pytest's, owns it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+LISTED = 50
+"""Tests that never ran are listed up to this many; more of them would bury the reason."""
+
+
+class Exit(IntEnum):
+    """The exit codes of a run; those pytest has too mean the same."""
+
+    OK = 0
+    TESTS_FAILED = 1
+    INTERRUPTED = 2
+    INFRASTRUCTURE_FAILED = 3
+    USAGE = 4
+    NO_TESTS = 5
+
+
+@dataclass
+class Ledger:
+    """What happened in a run, as far as it decides the exit code."""
+
+    collected: dict[str, None] = field(default_factory=dict)
+    """Node ids in the order of the first worker's collection."""
+    reported: set[str] = field(default_factory=set)
+    lost_workers: dict[str, str] = field(default_factory=dict)
+    """Worker -> why it never came."""
+    faults: list[str] = field(default_factory=list)
+    """Why the run as a whole cannot be trusted, in sentences."""
+
+    def collect(self, node_ids: Sequence[str]) -> None:
+        """Note the tests that a worker has collected; the first worker's list is the one that counts."""
+        self.collected = self.collected or dict.fromkeys(node_ids)
+
+    def report(self, node_id: str, when: str, outcome: str) -> None:
+        """Note a report; a passed setup is not a test that ran."""
+        if when != "setup" or outcome != "passed":
+            self.reported.add(node_id)
+
+    def lose(self, worker: str, reason: str) -> str:
+        """Note a worker that never came and return what to tell: the same reason is told once in full."""
+        known = {_anonymous(earlier, name): name for name, earlier in self.lost_workers.items()}
+        self.lost_workers[worker] = reason
+        first = known.get(_anonymous(reason, worker))
+        return f"worker {worker} never came: " + (f"for the same reason as {first}" if first else reason)
+
+    def never_ran(self) -> list[str]:
+        """Return the collected tests that nobody reported."""
+        return [node_id for node_id in self.collected if node_id not in self.reported]
+
+    def verdict(self, exit_code: int) -> int:
+        """Return the exit code of the run, given the one pytest came to."""
+        if self.faults:
+            return Exit.INFRASTRUCTURE_FAILED
+        # Stopped early on purpose (-x, --maxfail, Ctrl-C): tests that did not run are what was asked for.
+        if exit_code != Exit.INTERRUPTED and self.never_ran():
+            return Exit.INFRASTRUCTURE_FAILED
+        return exit_code
+
+    def complaints(self, exit_code: int) -> list[str]:
+        """Return what a run with this exit code has to say about itself."""
+        if exit_code != Exit.INFRASTRUCTURE_FAILED:
+            return []
+        lost = self.never_ran()
+        more = [f"  … and {len(lost) - LISTED} more"] if len(lost) > LISTED else []
+        count = f"{len(lost)} of {len(self.collected)} collected tests never ran:"
+        return [*self.faults, *([count] if lost else []), *(f"  {node_id}" for node_id in lost[:LISTED]), *more]
+
+
+def _anonymous(reason: str, worker: str) -> str:
+    return re.sub(rf"\b{re.escape(worker)}\b", "gw*", reason)

@@ -1,0 +1,86 @@
+"""Runs in the worker before xdist's own worker code: folder, search path, temporary folder and cache.
+
+Its source text is sent through execnet, so it stands alone: standard library only, and nothing of Paddock.
+It changes what xdist.remote receives and then runs xdist.remote as it is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+KEY = "paddock"
+"""Where our part of ``workerinput`` stands: ``directory``, and ``cache`` (key -> JSON) or ``None`` without a cache."""
+
+Call = tuple[dict[str, Any], list[str], dict[str, Any], list[str]]
+"""What xdist sends first: workerinput, arguments, options, the controller's search path."""
+
+
+class FirstAnswered:
+    """A channel whose first ``receive`` has been answered already; the rest goes to the real one."""
+
+    def __init__(self, channel: Any, first: Call) -> None:  # noqa: ANN401 - execnet's type may be missing here
+        self._channel, self._first = channel, [first]
+
+    def receive(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - a channel carries anything
+        """Return the prepared call once, then what the channel brings."""
+        return self._first.pop() if self._first else self._channel.receive(timeout)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a channel's own attributes
+        return getattr(self._channel, name)
+
+
+def prepare(call: Call) -> Call:
+    """Make this process what the controller thinks it is, and return the call that xdist.remote is to see."""
+    workerinput, arguments, options, controller_path = call
+    ours = workerinput[KEY]
+    os.chdir(ours["directory"])
+    scratch = temporary_folder(options, workerinput["workerid"])
+    if ours["cache"] is not None:
+        arguments = [*arguments, "-o", f"cache_dir={fill_cache(Path(f'{scratch}-cache'), ours['cache'])}"]
+    path = own_path(ours["directory"], controller_path)
+    return workerinput, arguments, {**options, "basetemp": scratch}, path
+
+
+def own_path(directory: str, controller_path: list[str]) -> list[str]:
+    """Return this process's search path; the current folder stands on it if it does so in the controller."""
+    path = [entry for entry in sys.path if entry not in {"", directory}]
+    return [directory, *path] if {"", directory} & set(controller_path) else path
+
+
+def temporary_folder(options: dict[str, Any], worker: str) -> str:
+    """Return the folder of ``tmp_path``: the controller's choice, or one of our own where that cannot be made."""
+    wanted = options.get("basetemp")
+    try:
+        Path(wanted or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        wanted = None
+    return wanted or str(Path(tempfile.mkdtemp(prefix="pytest-")) / f"popen-{worker}")
+
+
+def fill_cache(folder: Path, values: dict[str, str]) -> Path:
+    """Write the controller's cache, from which --lf, --ff, --nf and --sw choose, into a folder of this worker's own."""
+    for key, text in values.items():
+        file = folder / "v" / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def run_xdist(channel: Any) -> None:  # noqa: ANN401 - execnet's type may be missing here
+    """Run xdist.remote on the prepared call."""
+    # Found, not imported: importing xdist here would come before pytest's assertion rewriting and make it warn.
+    found = importlib.util.find_spec("xdist")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("the worker's Python environment lacks pytest-xdist: install it into the image")
+    origin = Path(found.origin).with_name("remote.py")
+    code = compile(origin.read_text(encoding="utf-8"), str(origin), "exec")
+    exec(code, {"channel": FirstAnswered(channel, prepare(channel.receive())), "__name__": "__channelexec__"})  # noqa: S102 - execnet runs sources, ours and xdist's
+
+
+if __name__ == "__channelexec__":
+    run_xdist(channel)  # type: ignore[name-defined] # noqa: F821 - execnet puts it there

@@ -1,0 +1,192 @@
+"""The one file that touches what pytest-xdist and execnet do not promise to keep.
+
+Pinned to pytest-xdist 3.8 and execnet 2.1; ``tests/contract/plugin/test_internals.py`` fails if one of these changes:
+
+- ``config.option.tx``: rewritten to ``popen//paddock=K``. The key ``popen`` keeps xdist from copying its own sources
+  to the worker (rsync) and from rewriting path arguments; execnet accepts keys that it does not know.
+- plugin ``dsession``: ``nodemanager.group`` is replaced before the first worker is made; ``queue``, ``shouldstop``,
+  ``shuttingdown`` are used as xdist's own code does.
+- ``execnet.Group``: ``_autoidcounter`` (xdist has drawn gw0… already), ``_gateways``, ``_register``.
+- ``execnet.Gateway``: ``_io``; ``_cache_rinfo``, since xdist would otherwise ask the worker and wait for its answer.
+- ``WorkerController`` (one worker's node): ``putevent`` is replaced per object, so that a worker that never came
+  reaches xdist as finished; ``_down`` and ``workeroutput`` are set then as xdist sets them.
+- ``Cache``: values lie at ``v/<key>`` as JSON (``plugin.remote`` writes them).
+
+No class of xdist is patched or subclassed. Events reach xdist's queue in the order of the worker's words.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import execnet
+from execnet.gateway import RInfo
+
+from paddock.plugin import remote
+from paddock.plugin.lazy_io import LazyIO
+from paddock.plugin.roster import CANCELLED, OPEN_FAILED, Action, Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+    from xdist.workermanage import WorkerController
+
+    from paddock.engines.protocol import WorkerStream
+
+    Event = tuple[str, dict[str, Any]]
+
+TX_KEY = "paddock"
+LOST = "paddock_lost"
+"""Key of ``workeroutput`` with the reason why a worker never came."""
+_CACHE_KEYS = ("cache/lastfailed", "cache/nodeids", "cache/stepwise")
+_BOOT = """\
+import sys
+from execnet.gateway_base import serve, init_popen_io, get_execmodel
+sys.stdout.write('1')
+sys.stdout.flush()
+serve(init_popen_io(get_execmodel('main_thread_only')), id='%s-worker')"""
+
+
+def plan_workers(config: pytest.Config) -> list[str]:
+    """Have xdist make its workers over our streams; return their ids, which execnet will draw in this order."""
+    count = len(config.option.tx)
+    config.option.tx = [f"popen//{TX_KEY}={number}" for number in range(count)]
+    return [f"gw{number}" for number in range(count)]
+
+
+class StreamGroup(execnet.Group):
+    """execnet's maker of connections, with one more kind: a ``LazyIO``, there at once."""
+
+    def __init__(self, replaced: execnet.Group) -> None:
+        super().__init__(execmodel="main_thread_only")
+        self._autoidcounter = replaced._autoidcounter  # noqa: SLF001 - see the module's docstring
+        self._gateways.extend(replaced)
+
+    def makegateway(self, spec: execnet.XSpec | str | None = None) -> execnet.Gateway:
+        """Return a connection for one of our specs at once; any other spec is execnet's affair."""
+        if not isinstance(spec, execnet.XSpec) or getattr(spec, TX_KEY) is None:
+            return super().makegateway(spec)
+        self.allocate_id(spec)
+        worker = str(spec.id)
+        gateway = execnet.Gateway(LazyIO(worker, _boot_line(worker), self.execmodel), spec)
+        gateway._cache_rinfo = RInfo(_presumed())  # noqa: SLF001 - see the module's docstring
+        self._register(gateway)
+        return gateway
+
+
+def _boot_line(worker: str) -> bytes:
+    return f"{_BOOT % worker!r}\n".encode()
+
+
+def _presumed() -> dict[str, Any]:
+    version = tuple(sys.version_info[:5])
+    return {"executable": sys.executable, "version_info": version, "platform": sys.platform, "cwd": "?", "pid": 0}
+
+
+class Nodes:
+    """xdist's workers, and the levers on its loop."""
+
+    def __init__(self, config: pytest.Config, open_stream: Callable[[str], WorkerStream]) -> None:
+        self.roster = Roster()
+        self._config, self._open_stream = config, open_stream
+        self._nodes: dict[str, WorkerController] = {}
+        self._forward: dict[str, Callable[[Event], None]] = {}
+        self._alarm: threading.Timer | None = None
+
+    @property
+    def _dsession(self) -> Any:  # noqa: ANN401 - xdist's session has no public type
+        return self._config.pluginmanager.get_plugin("dsession")
+
+    def attach(self) -> None:
+        """Put our maker of connections in place of execnet's; xdist makes no worker before this hook is over."""
+        manager = self._dsession.nodemanager
+        manager.group = StreamGroup(manager.group)
+
+    def adopt(self, node: WorkerController) -> None:
+        """Send our part with xdist's input and begin to open the worker's stream."""
+        worker = node.gateway.id
+        self.roster.enter(worker)
+        self._nodes[worker], self._forward[worker] = node, node.putevent
+        node.putevent = partial(self._hear, node)
+        node.workerinput[remote.KEY] = {"directory": str(self._config.invocation_params.dir), "cache": self._cache()}
+        _io(node).start(partial(self._open_stream, worker), lambda reason: self._tell(node, OPEN_FAILED, reason))
+
+    def _cache(self) -> dict[str, str] | None:
+        cache = getattr(self._config, "cache", None)
+        if cache is None:
+            return None
+        values = {key: cache.get(key, None) for key in _CACHE_KEYS}
+        return {key: json.dumps(value) for key, value in values.items() if value is not None}
+
+    def _hear(self, node: WorkerController, event: Event) -> None:
+        word, content = event
+        self._tell(node, word, str(content.get("error") or content.get("formatted_error") or ""), event)
+
+    def _tell(self, node: WorkerController, word: str, reason: str = "", event: Event | None = None) -> None:
+        worker = node.gateway.id
+        action = self.roster.advance(worker, word)
+        if action is Action.PASS and event is not None:
+            self._forward[worker](event)
+        elif action in {Action.FAIL, Action.FINISH}:
+            self._take_leave(node, reason if action is Action.FAIL else None)
+
+    def _take_leave(self, node: WorkerController, reason: str | None) -> None:
+        # As xdist's WorkerController does for a worker's own "workerfinished"; pytest-cov asks for its node's id.
+        output = {"exitstatus": 0, "shouldfail": False, "shouldstop": False, "cov_worker_node_id": node.gateway.id}
+        node.workeroutput = {**output, LOST: reason}
+        node._down = True  # noqa: SLF001 - see the module's docstring
+        self._forward[node.gateway.id](("workerfinished", {"node": node}))
+
+    def note_ready(self, node: WorkerController) -> None:
+        """Replace what was presumed of the worker's interpreter by what it says of itself."""
+        told: Any = node.workerinfo
+        actual = {"executable": told["executable"], "cwd": told["cwd"], "platform": told["sysplatform"]}
+        vars(node.gateway._rinfo()).update(actual, version_info=tuple(told["version_info"]))  # noqa: SLF001 - see the module's docstring
+
+    def cancel_awaited(self) -> None:
+        """End the workers that nobody needs any more, as finished and not as crashed."""
+        for worker in self.roster.awaited():
+            self._tell(self._nodes[worker], CANCELLED)
+            _io(self._nodes[worker]).kill()
+
+    def interrupt(self) -> None:
+        """Ask the workers to stop and tear down their fixtures."""
+        for worker in self.roster.alive():
+            _io(self._nodes[worker]).interrupt()
+
+    def kill(self) -> None:
+        """End the workers that are left."""
+        for worker in self.roster.alive():
+            _io(self._nodes[worker]).kill()
+
+    def stop(self, reason: str) -> None:
+        """Have xdist end the run as it does for --maxfail."""
+        if self._dsession is not None:
+            self._dsession.shouldstop = getattr(self._dsession, "shouldstop", False) or reason
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether xdist has begun to end the run."""
+        return bool(self._dsession.shouldstop or self._dsession.shuttingdown)
+
+    def wake_after(self, seconds: float) -> None:
+        """Put an event without content into xdist's queue after some time, so that its loop looks around."""
+        nothing = ("unscheduled", {"node": None, "indices": ()})
+        self._alarm = threading.Timer(seconds, self._dsession.queue.put, [nothing])
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def close(self) -> None:
+        """End what this object has running: idempotent."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+
+def _io(node: WorkerController) -> LazyIO:
+    io: LazyIO = node.gateway._io  # noqa: SLF001 - StreamGroup made it
+    return io

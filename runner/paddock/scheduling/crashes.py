@@ -1,0 +1,52 @@
+"""What xdist's schedulers by scope (loadscope, loadfile, loadgroup) get wrong after a crash, put right.
+
+pytest-xdist 3.8 hands the crashed test out again with the rest of its unit, so it crashes worker after worker, and
+hands out units that are complete, behind which a lone worker waits for ever. Touches ``assigned_work`` only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+    Units = dict[str, dict[str, bool]]
+    """Unit name -> node id -> whether it is over."""
+
+
+def remove_node(scheduler: Any, node: WorkerController) -> str | None:  # noqa: ANN401 - any of xdist's schedulers, or a user's
+    """Remove a worker from ``scheduler`` and return the test it was running; that test is not handed out again.
+
+    Raises:
+        KeyError: the scheduler does not know the worker.
+    """
+    if not isinstance(scheduler, LoadScopeScheduling):
+        return cast("str | None", scheduler.remove_node(node))
+    units = scheduler.assigned_work[node]
+    crashed = _finish_running(units)
+    scheduler.assigned_work[node] = {name: unit for name, unit in units.items() if not all(unit.values())}
+    scheduler.remove_node(node)
+    return crashed
+
+
+def _finish_running(units: Units) -> str | None:
+    for unit in units.values():
+        for node_id, over in unit.items():
+            if not over:
+                unit[node_id] = True
+                return node_id
+    return None
+
+
+def schedule_late(scheduler: Any) -> None:  # noqa: ANN401 - see remove_node
+    """Hand out tests to workers that came late.
+
+    A worker runs a test only when it knows what comes next, and the schedulers by scope hand out one unit a call:
+    after one unit of one test a late worker would sit idle until the end of the run.
+    """
+    scheduler.schedule()
+    if isinstance(scheduler, LoadScopeScheduling):
+        scheduler.schedule()

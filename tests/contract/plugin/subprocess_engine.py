@@ -1,0 +1,213 @@
+"""An engine for tests: each worker is a child process in a namespace of this machine, as far from us as a pod would be.
+
+As root, a worker has its own host name, its own network, its own temporary folder and a copy of the sources at the
+same path; otherwise it is a plain child process. Loaded into the pytest under test with ``-p``; what shall go wrong
+and where the engine writes down what it was asked are in its environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from paddock.errors import InfrastructureError, LeaseError, StreamBroken, StreamClosed
+from paddock.specs import Account, ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from paddock.engines.request import RunRequest
+
+FAULTS = "SUBPROCESS_ENGINE_FAULTS"
+"""JSON: worker -> ``{"after": seconds, "never": reason}``; ``engine`` -> ``{"create" | "release": reason}``."""
+RECORD = "SUBPROCESS_ENGINE_RECORD"
+"""File to which the engine appends a line for each call."""
+BOOT = "import sys;exec(eval(sys.stdin.readline()))"
+CAN_SEPARATE = os.geteuid() == 0 and shutil.which("unshare") is not None
+_SEPARATE = """\
+set -e
+ip link set lo up
+hostname "$NAME"
+mount -t tmpfs none "$TEMPORARY"
+mkdir -p "$ROOT"
+mount --bind "$COPY" "$ROOT"
+cd "$DIRECTORY"
+exec "$@"
+"""
+
+
+class SubprocessStream:
+    """A child process's stdin and stdout."""
+
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            argv,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env=environment,
+            cwd=directory,
+            bufsize=0,
+            start_new_session=True,  # as in a pod: no Ctrl-C of a terminal arrives
+        )
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        assert self.process.stdin
+        with self._lock:
+            if self._closed:
+                raise StreamClosed("closed by this side")
+            rest = memoryview(data)
+            try:
+                while rest:
+                    rest = rest[self.process.stdin.write(rest) :]
+            except OSError as error:
+                raise StreamBroken(str(error)) from error
+
+    def read(self, count: int) -> bytes:
+        """Return what is there, up to ``count`` bytes."""
+        assert self.process.stdout
+        return self.process.stdout.read(count) or b""
+
+    def close_write(self) -> None:
+        """Close stdin."""
+        assert self.process.stdin
+        with self._lock:
+            self._closed = True
+            try:
+                self.process.stdin.close()
+            except OSError:
+                pass
+
+    def interrupt(self) -> None:
+        """Send SIGINT."""
+        self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._closed = True
+        self.process.kill()
+
+    def wait(self, timeout: float) -> ExitStatus | None:
+        """Return how it ended."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        return ExitStatus(code=code) if code >= 0 else ExitStatus(signal=-code)
+
+
+class SubprocessEngine:
+    """``paddock.engines.protocol.Engine`` over child processes."""
+
+    def __init__(self, request: RunRequest, report: Callable[[str], None]) -> None:
+        self._request, self._report = request, report
+        self._faults = json.loads(os.environ.get(FAULTS, "{}"))
+        self._streams: dict[str, SubprocessStream] = {}
+        self._created: list[str] = []
+        self._ended = threading.Event()
+        self._scratch = Path(tempfile.mkdtemp(prefix="paddock-subprocess-", dir="/tmp"))
+        self._note("create", **{"run": request.run_id, "root": str(request.root)})
+        if "create" in self._faults.get("engine", {}):
+            raise InfrastructureError(self._faults["engine"]["create"])
+
+    def _note(self, call: str, **details: object) -> None:
+        path = os.environ.get(RECORD)
+        if path:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"call": call, "at": time.monotonic(), **details}) + "\n")
+
+    def begin(self, workers: Sequence[str]) -> None:
+        """Note the workers."""
+        self._note("begin", workers=list(workers))
+        self._created.extend(workers)
+
+    def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> SubprocessStream:
+        """Start the worker's process, or fail as the test asked."""
+        self._note("open", worker=worker)
+        fault = self._faults.get(worker, {})
+        if self._ended.wait(fault.get("after", 0)):
+            raise LeaseError(f"the run ended before {worker} came")
+        if "never" in fault:
+            raise LeaseError(fault["never"])
+        if worker not in self._created:
+            self._created.append(worker)
+        stream = self._streams[worker] = self._spawn(worker)
+        threading.Thread(target=self._relay, args=(worker, stream, on_stderr), daemon=True).start()
+        return stream
+
+    def _spawn(self, worker: str) -> SubprocessStream:
+        request = self._request
+        argv = [sys.executable, "-u", "-c", BOOT]
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **request.environment}
+        if not CAN_SEPARATE:
+            return SubprocessStream(argv, environment, request.working_directory)
+        copy = self._scratch / worker
+        shutil.copytree(request.root, copy, ignore=shutil.ignore_patterns(".pytest_cache", "temp"))
+        temporary = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/mnt")
+        place = {
+            "NAME": f"pod-{worker}",
+            "COPY": str(copy),
+            "ROOT": str(request.root),
+            "DIRECTORY": str(request.working_directory),
+            "TEMPORARY": temporary,
+        }
+        separate = ["unshare", "-m", "-u", "-n", "bash", "-c", _SEPARATE, "worker", *argv]
+        return SubprocessStream(separate, {**environment, **place}, Path("/"))
+
+    def _relay(self, worker: str, stream: SubprocessStream, on_stderr: Callable[[str, bytes], None]) -> None:
+        assert stream.process.stderr
+        for line in stream.process.stderr:
+            on_stderr(worker, line)
+
+    def cause(self, worker: str) -> str:
+        """Return how the process ended."""
+        status = self._streams[worker].wait(5) if worker in self._streams else None
+        if status is None:
+            return ""
+        if status.signal:
+            return f"the worker process was killed by {signal.Signals(status.signal).name}"
+        return f"the worker process exited with code {status.code}"
+
+    def retire(self, worker: str) -> None:
+        """End the worker's process."""
+        self._note("retire", worker=worker)
+        if worker in self._streams:
+            self._streams[worker].kill()
+
+    def release(self) -> Account:
+        """End everything."""
+        self._note("release")
+        self._ended.set()
+        for stream in self._streams.values():
+            stream.kill()
+            stream.wait(5)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        if "release" in self._faults.get("engine", {}):
+            raise InfrastructureError(self._faults["engine"]["release"])
+        return Account(created=tuple(self._created), deleted=tuple(self._created))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Put this engine in place of the real one."""
+    if not early_config.pluginmanager.has_plugin("paddock-engine-factory"):
+        early_config.pluginmanager.register(_create, "paddock-engine-factory")
+
+
+def _create(_name: str, request: RunRequest, report: Callable[[str], None]) -> SubprocessEngine:
+    return SubprocessEngine(request, report)
