@@ -13,7 +13,7 @@ from paddock.engines.preparation import holder, prepare
 from paddock.engines.run import ClusterRun
 from paddock.errors import LeaseError
 from paddock.specs import Account
-from paddock.workers import sources
+from paddock.workers.sources import SharedArchive, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class KubernetesEngine:
     def __init__(self, request: RunRequest, report: Callable[[str], None]) -> None:
         self._request, self._report = request, report
         self._run: Future[ClusterRun] = Future()
-        self._sources: Future[bytes] = Future()
+        self._sources: Future[SharedArchive] = Future()
         self._made: ClusterRun | None = None
         self._closing = threading.Event()
         self._creating = threading.Lock()
@@ -41,13 +41,13 @@ class KubernetesEngine:
     def begin(self, workers: Sequence[str]) -> None:
         """Ask for the leases of all ``workers`` and pack the sources, both in the background."""
         self._background(self._run, lambda: self._prepare(workers))
-        self._background(self._sources, lambda: sources.pack(sources.find(self._request.root)))
+        self._background(self._sources, lambda: SharedArchive(collect(self._request.root)))
 
     def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
         """Return the stream of a started worker; see ``engines.protocol.Engine.open``."""
         run = self._run.result()
         run.add(worker)
-        return run.connect(worker, self._sources.result(), on_stderr)
+        return run.connect(worker, self._sources.result().chunks(), on_stderr)
 
     def cause(self, worker: str) -> str:
         """Return in plain words why the worker went away."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
     parser = subparsers.add_parser("reap", help="end what a run has left behind, and account for it")
-    parser.add_argument("--run", dest="run_id", required=True, metavar="ID", help="the run's id, as the run's first line shows it")
+    run_help = "the run's id, as the run's first line shows it"
+    parser.add_argument("--run", dest="run_id", required=True, metavar="ID", help=run_help)
     parser.add_argument("--context", help="the kube context, if not the embedded node")
     parser.add_argument("--kubeconfig", type=Path, help="the kubeconfig, if not the default one")
     parser.add_argument(

@@ -6,7 +6,9 @@ nor xdist or pytest.
 
 from __future__ import annotations
 
+import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import names
@@ -16,7 +18,7 @@ from paddock.namespaces.release import release
 from paddock.services import broker, database
 from paddock.services.environment import to_environment
 from paddock.workers.stream import PodStream
-from paddock.workers.worker import boot_argv
+from paddock.workers.worker import worker_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -59,23 +61,22 @@ class ClusterRun:
             StreamError: it came, but nobody can talk to it.
         """
         self._leases.await_worker(self._namespace(worker))
-        stream = PodStream(lambda: self._dial(worker), lambda line: on_stderr(worker, line))
+        stream = PodStream(
+            lambda: self._dial(worker),
+            name=worker,
+            on_stderr=lambda line: on_stderr(worker, line),
+        )
         with self._lock:
             self._streams[worker] = stream
         stream.send_sources(sources, str(self._plan.root))
-        stream.start(
-            argv=boot_argv(self._plan),
-            env=self.environment(worker),
-            cwd=str(self._plan.working_directory),
-            links=self._plan.python.links,
-        )
+        start = worker_start(self._plan, os.environ, time_zone=_time_zone())
+        env = {**start.env, **self._facts(worker)}
+        stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)
         return stream
 
-    def environment(self, worker: str) -> dict[str, str]:
-        """Return the environment variables of a worker's process."""
+    def _facts(self, worker: str) -> dict[str, str]:
         secrets = self._credentials[worker]
         return {
-            **self._plan.environment,
             "PADDOCK_RUN": self._plan.run_id,
             "PADDOCK_WORKER": worker,
             "PADDOCK_NAMESPACE": self._namespace(worker),
@@ -118,3 +119,11 @@ class ClusterRun:
             for worker, stream in list(self._streams.items()):
                 if self._namespace(worker) == namespace:
                     stream.send_facts(service, {"failure": reason})
+
+
+def _time_zone() -> str:
+    """Return this machine's time zone by name; empty where it has none, which a pod takes for UTC as well."""
+    local = Path("/etc/localtime")
+    zones = f"{os.sep}zoneinfo{os.sep}"
+    target = str(local.resolve()) if local.is_symlink() else ""
+    return target.partition(zones)[2]

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
     from paddock.specs import RunPlan
 
-SUPERVISOR = "/opt/paddock/lib/paddock/workers/inpod/__main__.py"
 SOCKET = "/run/paddock/worker.sock"
+"""Where the in-pod supervisor listens for streams."""
+
+_SUPERVISOR = "/opt/paddock/lib/paddock/workers/inpod/__main__.py"
 
 _FILES = ("namespace", "account", "policy", "limits", "broker", "database", "worker", "quota")
 
@@ -79,7 +81,7 @@ def supervisor_command(plan: RunPlan, verb: str) -> list[str]:
 
     Isolated and without site-packages: nothing of the user's can break it, and it starts in some 20 ms.
     """
-    return [supervisor_python(plan), "-I", "-S", "-B", "-u", SUPERVISOR, verb, "--socket", SOCKET]
+    return [supervisor_python(plan), "-I", "-S", "-B", "-u", _SUPERVISOR, verb, "--socket", SOCKET]
 
 
 @cache
