@@ -20,10 +20,19 @@ _LINE = 64 << 10  # a longer line is handed over in parts; progress bars without
 
 
 class ReadBuffer:
-    """Bytes between the thread that receives and the one that reads; ``on_taken(count)`` hears what was read."""
+    """Bytes between the thread that receives and the one that reads.
 
-    def __init__(self, on_taken: Callable[[int], None]) -> None:
-        self._on_taken = on_taken
+    ``on_taken(count)`` hears what was read, and ``on_waiting()`` every ``patience`` seconds that nothing comes.
+    """
+
+    def __init__(
+        self,
+        on_taken: Callable[[int], None],
+        on_waiting: Callable[[], None] = lambda: None,
+        *,
+        patience: float = 5.0,
+    ) -> None:
+        self._on_taken, self._on_waiting, self._patience = on_taken, on_waiting, patience
         self._condition = threading.Condition()
         self._parts: deque[bytes | memoryview] = deque()
         self._ended = self._discarding = False
@@ -56,7 +65,8 @@ class ReadBuffer:
     def take(self, count: int) -> bytes:
         """Return 1 to ``count`` bytes, waiting for the first; ``b""`` at the end."""
         with self._condition:
-            self._condition.wait_for(lambda: self._parts or self._ended)
+            while not self._condition.wait_for(lambda: self._parts or self._ended, self._patience):
+                self._on_waiting()
             data = self._pop(count)
         self._report(len(data))
         return data

@@ -6,9 +6,7 @@ Owns the protocol and the two transports that need no cluster. It must not know 
 from __future__ import annotations
 
 import os
-import select
 import socket
-import struct
 import subprocess
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Protocol
@@ -16,8 +14,6 @@ from typing import IO, TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SEND_TIMEOUT = 20.0
-"""Seconds after which a ``send`` without progress is broken: the supervisor reads at all times, so nobody is there."""
 _PORTION = 256 << 10
 
 
@@ -28,10 +24,10 @@ class Connection(Protocol):
     """
 
     def send(self, data: bytes) -> None:
-        """Send all of ``data``.
+        """Send all of ``data``, waiting as long as it takes; ``close`` ends the waiting.
 
         Raises:
-            OSError or StreamBroken: the connection broke, or took nothing for about ``SEND_TIMEOUT`` seconds.
+            OSError or StreamBroken: the connection broke.
         """
 
     def receive(self) -> bytes:
@@ -50,10 +46,7 @@ class SocketConnection:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        # Blocking, with a limit for sending only: the kernel keeps it, so receiving needs no time-out and no polling.
-        limit = struct.pack("@ll", int(SEND_TIMEOUT), 0)
         connected.settimeout(None)
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         if connected.family != socket.AF_UNIX:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -101,14 +94,13 @@ class ProcessConnection:
         pipe = subprocess.PIPE
         # A session of its own: Ctrl-C in the terminal must not cut the stream over which the worker is interrupted.
         self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, bufsize=0, start_new_session=True)
-        os.set_blocking(self._pipe(self._process.stdin).fileno(), False)
 
     def send(self, data: bytes) -> None:
         """Write all of ``data``; see ``Connection``."""
         descriptor = self._pipe(self._process.stdin).fileno()
         rest = memoryview(data)
         while rest:
-            rest = rest[_write(descriptor, rest) :]
+            rest = rest[os.write(descriptor, rest) :]
 
     def receive(self) -> bytes:
         """Return the next bytes; see ``Connection``. The child is reaped at the end."""
@@ -137,11 +129,3 @@ class ProcessConnection:
         if pipe is None:
             raise AssertionError("Popen was asked for two pipes.")
         return pipe
-
-
-def _write(descriptor: int, data: memoryview) -> int:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    if not poll.poll(SEND_TIMEOUT * 1000):
-        raise TimeoutError(f"The connection's process took no byte for {SEND_TIMEOUT:g} s.")
-    return os.write(descriptor, data)

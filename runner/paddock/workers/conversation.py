@@ -31,6 +31,10 @@ _FAREWELL = 1.0  # for the supervisor to hear that its last word has arrived; it
 _KILL = 2.0  # for the supervisor to answer a kill; afterwards the pod's deletion has the same effect
 
 
+SEND_TIMEOUT = 20.0
+"""Seconds after which a ``send`` is stuck: the supervisor reads at all times, so some hop on the way has died."""
+
+
 class Send(NamedTuple):
     """Bytes for a channel, in order with all other messages."""
 
@@ -101,6 +105,7 @@ class Conversation:
 
     _connection: Connection | None
     _outgoing: deque[Send | End]
+    _sending: tuple[float, Connection] | None = None
 
     def put(self, message: Message) -> None:
         """Hand ``message`` over; from any thread, never waits, and nobody minds when all is over."""
@@ -225,9 +230,17 @@ class Conversation:
         """Send what there is; what came meanwhile is looked at first, as it may be the reason not to."""
         try:
             while self._connection and self._inbox.empty() and (data := self._link.bytes_to_send()):
+                self._sending = (time.monotonic(), self._connection)
                 self._connection.send(data)
         except (OSError, PaddockError) as error:
             self._break(str(error) or repr(error))
+        self._sending = None
+
+    def break_if_stuck(self) -> None:
+        """Close a connection that does not take what is sent; from other threads, as this one's own waits inside."""
+        sending = self._sending
+        if sending and time.monotonic() - sending[0] > SEND_TIMEOUT:
+            sending[1].close()
 
     # --- the actions of the table
 

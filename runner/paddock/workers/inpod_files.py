@@ -19,5 +19,5 @@ def files() -> dict[str, bytes]:
 
 
 def command(python: str, role: str, socket: str, *, library: str = LIBRARY) -> list[str]:
-    """Return the argv of ``role``, ``supervise`` or ``attach``: isolated from the tests' environment, quick to start."""
+    """Return the argv of ``role``, ``supervise`` or ``attach``: apart from the tests' environment, quick to start."""
     return [python, "-I", "-S", "-B", "-u", f"{library}/{_FOLDER}/__main__.py", role, "--socket", socket]

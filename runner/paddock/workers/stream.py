@@ -30,8 +30,8 @@ _HANDED_OVER = 1 << 20  # bytes writers may be ahead of the conversation; the wi
 class PodStream:
     """A ``WorkerStream`` over connections that ``dial`` makes, the first one at once; two threads until it is over.
 
-    Call ``send_sources`` (any number of times) and ``start``; they wait for room only, never for a pod. ``dial`` runs in
-    a thread of the stream. It is called again after every loss, up to ``give_up`` seconds after the last connection;
+    Call ``send_sources`` (any number of times) and ``start``; they wait for room only, never for a pod. ``dial`` runs
+    in a thread of the stream. It is called again after a loss, for up to ``give_up`` seconds;
     ``LeaseError``, ``NotFound``, ``NotAllowed`` and ``UsageError`` from it end the stream at once.
     ``on_stderr`` gets each line of the worker's stderr without its line end; it must not block.
     """
@@ -39,13 +39,16 @@ class PodStream:
     def __init__(
         self,
         dial: Callable[[], Connection],
+        on_stderr: Callable[[bytes], None] = lambda _line: None,
         *,
         name: str = "worker",
-        on_stderr: Callable[[bytes], None] = lambda _line: None,
         give_up: float = GIVE_UP,
         keepalive: Keepalive | None = None,
     ) -> None:
-        self._incoming = ReadBuffer(lambda size: self._conversation.put(Taken(size)))
+        self._incoming = ReadBuffer(
+            lambda size: self._conversation.put(Taken(size)),
+            lambda: self._conversation.break_if_stuck(),
+        )
         self._room, self._outcome = WriteRoom(_HANDED_OVER), Outcome()
         self._write_closed = False
         self._conversation = Conversation(

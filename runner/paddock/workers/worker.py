@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import PurePath
 
     from paddock.specs import RunPlan
 
@@ -19,7 +18,8 @@ RUN_FOLDER = "/run/paddock"
 """A memory-backed folder of the pod that its user may write."""
 SOCKET = f"{RUN_FOLDER}/worker.sock"
 FACTS = f"{RUN_FOLDER}/facts"
-HOME = f"{RUN_FOLDER}/home"
+HOME = "/home/paddock"
+"""Home in the worker image."""
 TEMPORARY = "/tmp"  # noqa: S108 - the pod's own
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BOOT = "import sys;exec(eval(sys.stdin.readline()))"
@@ -52,17 +52,17 @@ def worker_start(
     """
     env = environment(plan, controller, time_zone=time_zone)
     return WorkerStart(
-        argv=boot_argv(plan.python.executable),
+        argv=boot_argv(plan),
         env=env,
         cwd=str(plan.working_directory),
         links=plan.python.links,
-        folders=(env["HOME"], env["TMPDIR"], *folders),
+        folders=(env["TMPDIR"], *folders),
     )
 
 
-def boot_argv(executable: PurePath) -> list[str]:
+def boot_argv(plan: RunPlan) -> list[str]:
     """Return the command of an execnet worker: it reads one line, which is a program, from stdin."""
-    return [str(executable), "-u", "-c", _BOOT]
+    return [str(plan.python.executable), "-u", "-c", _BOOT]
 
 
 def environment(plan: RunPlan, controller: Mapping[str, str], *, time_zone: str = "") -> dict[str, str]:
