@@ -98,7 +98,7 @@ def bench(session: nox.Session) -> None:
     known = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
     name, *arguments = session.posargs or [""]
     if name not in known:
-        session.error(f"There is no benchmark {name!r}. Choose from: {', '.join(known) or 'none yet'}.")
+        session.error(f"There is no benchmark {name!r}. Choose from: {', '.join(known) or 'none yet'}")
     install(session, ".", "+test")
     session.run("python", f"benchmarks/{name}.py", *arguments)
 
@@ -113,10 +113,10 @@ def node(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def chaos(session: nox.Session) -> None:
     """Kill parts of the node while tests run (not there yet)."""
-    not_there_yet(session, "fault injection comes with a later release.")
+    not_there_yet(session, "fault injection comes with a later release")
 
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """Build the documentation as web pages (not there yet)."""
-    not_there_yet(session, "docs/ is read as plain Markdown until then.")
+    not_there_yet(session, "docs/ is read as plain Markdown until then")

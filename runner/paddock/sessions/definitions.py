@@ -29,7 +29,7 @@ class Definition:
 
 def not_there_yet(session: nox.Session, what: str) -> None:
     """End the session with one sentence and a failure: it never pretends to have done something."""
-    session.error(f"The session {session.name!r} is not there yet: {what} Nothing was run.")
+    session.error(f"The session {session.name!r} is not there yet: {what}. Nothing was run")  # nox adds the full stop
 
 
 def _parallel(session: nox.Session, configuration: SessionConfiguration) -> None:
@@ -41,11 +41,11 @@ def _serial(session: nox.Session, configuration: SessionConfiguration) -> None:
 
 
 def _hardware(session: nox.Session, configuration: SessionConfiguration) -> None:  # noqa: ARG001 - the shape of the table
-    not_there_yet(session, "accelerator pods come with a later release.")
+    not_there_yet(session, "accelerator pods come with a later release")
 
 
 def _validate(session: nox.Session, configuration: SessionConfiguration) -> None:  # noqa: ARG001 - the shape of the table
-    not_there_yet(session, "comparing serial with parallel verdicts comes with a later release.")
+    not_there_yet(session, "comparing serial with parallel verdicts comes with a later release")
 
 
 _TABLE = (

@@ -29,13 +29,13 @@ INTERRUPT_TIMEOUT = 90.0
 TERMINATE_TIMEOUT = 10.0
 
 MEANINGS = {
-    1: "tests failed.",
-    2: "the run was interrupted.",
-    3: "the infrastructure failed, which says nothing about the tests. The cause stands above.",
-    4: "pytest was called wrongly. The cause stands above.",
-    5: "no tests were selected.",
+    1: "tests failed",
+    2: "the run was interrupted",
+    3: "the infrastructure failed, which says nothing about the tests; the cause stands above",
+    4: "pytest was called wrongly; the cause stands above",
+    5: "no tests were selected",
 }
-"""What pytest's exit codes mean under Paddock; nox itself knows only 0 and 1."""
+"""What pytest's exit codes mean under Paddock; nox itself knows only 0 and 1, and adds the full stop."""
 
 
 def run_tests(session: nox.Session, configuration: SessionConfiguration, *, workers: int) -> None:
@@ -59,7 +59,7 @@ def _pytest(session: nox.Session, run_id: str, *arguments: str) -> None:
         )
     except CommandFailed as failure:
         code = failure.return_code
-        session.error(f"pytest ended with exit code {code}: {MEANINGS.get(code or 0, 'see above.')}")
+        session.error(f"pytest ended with exit code {code}: {MEANINGS.get(code or 0, 'see above')}")
 
 
 def _reap(session: nox.Session, run_id: str) -> None:
