@@ -81,7 +81,7 @@ def _register(definition: Definition, configuration: SessionConfiguration) -> No
         name=definition.name,
         python=list(configuration.pythons) or None,
         reuse_venv=True,
-        venv_backend="uv|virtualenv",
+        venv_backend=definition.backend,
     )
     globals()[definition.name] = decorate(session_function)
 

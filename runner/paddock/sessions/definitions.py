@@ -25,6 +25,8 @@ class Definition:
     name: str
     description: str
     run: Callable[[nox.Session, SessionConfiguration], None]
+    backend: str = "uv|virtualenv"
+    """Nox's virtual environment backend; ``none`` for a session that installs nothing."""
 
 
 def not_there_yet(session: nox.Session, what: str) -> None:
@@ -51,8 +53,18 @@ def _validate(session: nox.Session, configuration: SessionConfiguration) -> None
 _TABLE = (
     Definition(name="parallel", description="Run the tests, every worker in a namespace of its own.", run=_parallel),
     Definition(name="serial", description="Run the same tests with one worker in one namespace.", run=_serial),
-    Definition(name="hardware", description="Run the tests that need accelerators (not there yet).", run=_hardware),
-    Definition(name="validate", description="Compare serial with parallel verdicts (not there yet).", run=_validate),
+    Definition(
+        name="hardware",
+        description="Run the tests that need accelerators (not there yet).",
+        run=_hardware,
+        backend="none",
+    ),
+    Definition(
+        name="validate",
+        description="Compare serial with parallel verdicts (not there yet).",
+        run=_validate,
+        backend="none",
+    ),
 )
 
 DEFINITIONS = {definition.name: definition for definition in _TABLE}
