@@ -70,7 +70,7 @@ def blob_path(folder: Path, digest: str) -> Path:
 
 
 def write(image: Image, folder: Path, blobs: Path) -> None:
-    """Write a layout of ``image`` to the new ``folder``; its layers are hard links to those in the store at ``blobs``."""
+    """Write a layout of ``image`` to the new ``folder``; its layers are hard links into the store at ``blobs``."""
     folder.joinpath("blobs", "sha256").mkdir(parents=True)
     for layer in image.layers:
         path = blob_path(folder, layer.digest)

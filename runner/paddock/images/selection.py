@@ -64,7 +64,7 @@ def interpreter_binaries(environment: Environment) -> tuple[Path, ...]:
 
 def skipping(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Return a test of whether a path matches one of ``patterns``, whose ``*`` does not stop at a slash."""
-    matches = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)).match
+    matches = re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match  # (?!) matches nothing
     return lambda path: matches(path) is not None
 
 
