@@ -63,7 +63,7 @@ def clear_retained(broker: BrokerSettings) -> None:
     with Link(broker, handlers={topics.EVERYTHING: heard}) as link:
         link.publish(_FLUSH, b"now")
         flushed.wait(10)
-        for topic in standing:
+        for topic in list(standing):
             link.publish(topic, b"", retain=True)
 
 
