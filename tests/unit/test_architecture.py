@@ -111,6 +111,37 @@ def test_every_test_states_its_law() -> None:
     assert silent == []
 
 
+class RuntimeImports(ast.NodeVisitor):
+    """Collects the packages that a module imports when it runs, so not those for type checkers."""
+
+    def __init__(self) -> None:
+        self.packages: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        """Leave out ``if TYPE_CHECKING:``."""
+        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        """Note ``import xdist``."""
+        self.packages |= {alias.name.partition(".")[0] for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Note ``from xdist import …``."""
+        self.packages.add((node.module or "").partition(".")[0])
+
+
+def test_xdist_and_execnet_are_touched_in_known_files_only() -> None:
+    """What a release of theirs can break stands in few files, whose tests pin it."""
+    touching = set()
+    for path, (_, tree) in modules().items():
+        visitor = RuntimeImports()
+        visitor.visit(tree)
+        if visitor.packages & {"xdist", "execnet"}:
+            touching.add(path.removeprefix("runner/paddock/"))
+    assert touching <= {"plugin/xdist_seam.py", "scheduling/crashes.py", "scheduling/elastic.py"}
+
+
 @cache
 def committed() -> dict[str, str]:
     """Return every text file that git knows: path -> text."""
