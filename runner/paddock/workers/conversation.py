@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paddock.errors import PaddockError, StreamBroken
 from paddock.specs import ExitStatus
+from paddock.workers.buffers import ReadBuffer
 from paddock.workers.inpod import wire
 from paddock.workers.receiver import Connected, Lost, Received, Receiver
 from paddock.workers.states import IGNORED, Happening, State, next_step
@@ -22,7 +23,7 @@ from paddock.workers.states import IGNORED, Happening, State, next_step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from paddock.workers.buffers import Lines, Outcome, ReadBuffer, WriteRoom
+    from paddock.workers.buffers import Lines, Outcome, WriteRoom
     from paddock.workers.connection import Connection
     from paddock.workers.inpod.keepalive import Keepalive
 
@@ -74,14 +75,14 @@ class Conversation:
         self,
         dial: Callable[[], Connection],
         *,
-        incoming: ReadBuffer,
         stderr: Lines,
         room: WriteRoom,
         outcome: Outcome,
         keepalive: Keepalive,
         give_up: float,
     ) -> None:
-        self._incoming, self._stderr, self._room, self._outcome = incoming, stderr, room, outcome
+        self.incoming = ReadBuffer(lambda size: self.put(Taken(size)), self.break_if_stuck)
+        self._stderr, self._room, self._outcome = stderr, room, outcome
         self._keepalive, self._give_up = keepalive, give_up
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.receiver = Receiver(dial, self._inbox.put)
@@ -193,7 +194,7 @@ class Conversation:
 
     def _on_output(self, event: wire.Data) -> None:
         if event.channel == wire.STDOUT:
-            self._incoming.put(event.data)
+            self.incoming.put(event.data)
         else:
             self._stderr.put(event.data)
             self._link.consumed(len(event.data))
@@ -287,4 +288,4 @@ class Conversation:
         self._outcome.ended(status)
         self._room.close(StreamBroken(f"The worker has ended and can be sent nothing more. {status.cause}".rstrip()))
         self._stderr.end()
-        self._incoming.end()
+        self.incoming.end()

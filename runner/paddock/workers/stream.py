@@ -11,8 +11,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from paddock.errors import StreamClosed
-from paddock.workers.buffers import Lines, Outcome, ReadBuffer, WriteRoom
-from paddock.workers.conversation import Conversation, End, Kill, Send, Taken, Urgent
+from paddock.workers.buffers import Lines, Outcome, WriteRoom
+from paddock.workers.conversation import Conversation, End, Kill, Send, Urgent
 from paddock.workers.inpod import wire
 from paddock.workers.inpod.keepalive import Keepalive
 
@@ -45,21 +45,17 @@ class PodStream:
         give_up: float = GIVE_UP,
         keepalive: Keepalive | None = None,
     ) -> None:
-        self._incoming = ReadBuffer(
-            lambda size: self._conversation.put(Taken(size)),
-            lambda: self._conversation.break_if_stuck(),
-        )
         self._room, self._outcome = WriteRoom(_HANDED_OVER), Outcome()
         self._write_closed = False
         self._conversation = Conversation(
             dial,
-            incoming=self._incoming,
             stderr=Lines(on_stderr),
             room=self._room,
             outcome=self._outcome,
             keepalive=keepalive or Keepalive(),
             give_up=give_up,
         )
+        self._incoming = self._conversation.incoming
         self._conversation.receiver.start(f"paddock-{name}-receive")
         threading.Thread(target=self._conversation.run, name=f"paddock-{name}-stream", daemon=True).start()
 
