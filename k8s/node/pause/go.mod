@@ -1,0 +1,3 @@
+module paddock.invalid/node/pause
+
+go 1.26.0

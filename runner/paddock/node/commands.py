@@ -1,0 +1,139 @@
+"""``paddock node``: options to calls, results to text and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from paddock.errors import PaddockError, UsageError
+from paddock.node.places import ADMIN_KUBECONFIG, STATE
+from paddock.node.reaching import access
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paddock.node.statuses import ComponentStatus, NodeStatus
+
+_NOT_UP = 3  # as `systemctl status` of a service that does not run
+_MINUTE, _HOUR = 60, 3600
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``node`` and its commands; each sets ``handler``, which takes the arguments and returns the exit code."""
+    parser = subparsers.add_parser("node", help="the Kubernetes node on this machine", description=__doc__)
+    add_commands(parser)
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add the commands below ``node`` to a parser."""
+    commands = parser.add_subparsers(dest="node_command", required=True, metavar="COMMAND")
+    commands.add_parser("up", help="start the node; builds it the first time").set_defaults(handler=_up)
+    commands.add_parser("down", help="remove the node and everything it made").set_defaults(handler=_down)
+    commands.add_parser("status", help="show the node's components").set_defaults(handler=_status)
+    logs = commands.add_parser("logs", help="show a component's log")
+    logs.add_argument("component", nargs="?", help="its name as `status` shows it, or `supervisor`; default: list the logs")
+    logs.add_argument("-f", "--follow", action="store_true", help="keep printing what is added")
+    logs.set_defaults(handler=_logs)
+    commands.add_parser("kubeconfig", help="print the path of the kubeconfig").set_defaults(handler=_kubeconfig)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``python -m paddock.node`` and return its exit code."""
+    parser = argparse.ArgumentParser(prog="paddock node", description=__doc__)
+    add_commands(parser)
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.handler(chosen))
+    except PaddockError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command's product is what it prints
+        return error.exit_code
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a command's product is what it prints
+
+
+def _hint(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - beside the product, so that `$(…)` takes the product alone
+
+
+def _up(_arguments: argparse.Namespace) -> int:
+    from paddock.node import lifecycle  # noqa: PLC0415 - certificates and YAML are slow to import, and status needs neither
+
+    started = time.monotonic()
+    was_up = access() is not None
+    found = lifecycle.up(report=_hint)
+    _say("node already up" if was_up else f"node up in {time.monotonic() - started:.1f} s")
+    _hint(f"export KUBECONFIG={found.kubeconfig}")
+    return 0
+
+
+def _down(_arguments: argparse.Namespace) -> int:
+    from paddock.node import lifecycle  # noqa: PLC0415 - as for _up
+
+    there = STATE.exists()
+    lifecycle.down(report=_hint)
+    _say("node removed" if there else "no node to remove")
+    return 0
+
+
+def _status(_arguments: argparse.Namespace) -> int:
+    from paddock.node.statuses import read_status  # noqa: PLC0415 - as for _up
+
+    found = read_status()
+    _say(table(found))
+    return 0 if found.state == "up" else _NOT_UP
+
+
+def table(status: NodeStatus) -> str:
+    """Return a node's state as aligned columns below one line."""
+    total = sum(each.memory for each in status.components)
+    lines = [f"node {status.state}" + (f", {_megabytes(total)} in all" if status.components else "")]
+    if status.components:
+        rows = [("COMPONENT", "STATE", "PID", "RESTARTS", "AGE", "MEMORY"), *map(_row, status.components)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def _row(component: ComponentStatus) -> tuple[str, ...]:
+    pid = str(component.process.pid) if component.process else "-"
+    age = _age(component.uptime) if component.process else "-"
+    return (component.name, component.state, pid, str(component.restarts), age, _megabytes(component.memory))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+def _age(seconds: float) -> str:
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f}s"
+    return f"{seconds / _MINUTE:.0f}m" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.0f}h"
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    folder = STATE / "logs"
+    known = sorted(path.stem for path in folder.glob("*.log"))
+    if arguments.component is None:
+        _say("\n".join(str(folder / f"{name}.log") for name in known) or "no node, no logs")
+        return 0
+    if arguments.component not in known:
+        raise UsageError(f"There is no log of {arguments.component!r}; expected one of {', '.join(known) or 'none: no node'}.")
+    command = ["tail", "-n", "+1", *(["-F"] if arguments.follow else []), str(folder / f"{arguments.component}.log")]
+    with suppress(KeyboardInterrupt):  # the way to end following
+        return subprocess.call(command)
+    return 0
+
+
+def _kubeconfig(_arguments: argparse.Namespace) -> int:
+    found = access()
+    if found is None:
+        raise UsageError("The node is not up; start it with `paddock node up`.")
+    _say(str(found.kubeconfig))
+    _hint(f"export KUBECONFIG={ADMIN_KUBECONFIG}")
+    return 0
