@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from fire_watch import topics
@@ -19,7 +20,6 @@ from fire_watch.trigger import Policy
 from fire_watch.waiting import wait_until
 from support import POLICY, RULE, Reporter, StartActuator, StartCamera, StartListener, StartWatch
 
-SOURCES = Path(__file__).parent.parent / "src"
 THREE = ("cam-1", "cam-2", "cam-3")
 
 
@@ -238,14 +238,25 @@ def test_the_program_runs_and_ends_when_told(
     """`python -m fire_watch` watches until SIGTERM and leaves in order."""
     del start_watch  # only for its clean tables and session
     heard = listen(topics.SERVICE_STATUS)
-    program = subprocess.Popen([sys.executable, "-m", "fire_watch"], env=_environment(broker, database_url))
-    heard.wait_for_last(b"online")
-    program.send_signal(signal.SIGTERM)
-    assert program.wait(15) == 0
+    with _program(_environment(broker, database_url)) as program:
+        heard.wait_for_last(b"online")
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(15) == 0
     heard.wait_for_last(b"offline")
 
 
+@contextmanager
+def _program(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the program, and leave none behind however the test ends."""
+    with subprocess.Popen([sys.executable, "-m", "fire_watch"], env=environment) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
 def _environment(broker: BrokerSettings, database_url: str) -> dict[str, str]:
+    """Tell the program where the services are; it imports from where this process does."""
     ours = {"MQTT_HOST": broker.host, "MQTT_PORT": str(broker.port), "DATABASE_URL": database_url}
     login = {"MQTT_USERNAME": broker.username or "", "MQTT_PASSWORD": broker.password or ""}
-    return {**os.environ, **ours, **login, "PYTHONPATH": str(SOURCES)}
+    return {**os.environ, **ours, **login, "PYTHONPATH": os.pathsep.join(sys.path)}
