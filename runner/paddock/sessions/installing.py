@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,12 +74,20 @@ def _is_local_folder(value: str, folder: Path) -> bool:
 
 def _sources(project: Path) -> Iterable[Path]:
     """Return the files a build of ``project`` may read: what git knows or would add, else all that is not hidden."""
+    listed = _listed_by_git(project)
+    if listed is None:
+        visible = (path for top in project.glob("[!.]*") for path in (top, *top.rglob("*")))
+        return (path for path in visible if path.is_file() and "__pycache__" not in path.parts)
+    return (path for name in listed if name and (path := project / name).is_file())
+
+
+def _listed_by_git(project: Path) -> list[str] | None:
+    """Return ``None`` outside of a work tree, and on a machine without git."""
+    if not shutil.which("git"):
+        return None
     listed = subprocess.run(
         ["git", "-C", str(project), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
         check=False,
     )
-    if listed.returncode:
-        visible = (path for top in project.glob("[!.]*") for path in (top, *top.rglob("*")))
-        return (path for path in visible if path.is_file() and "__pycache__" not in path.parts)
-    return (path for name in listed.stdout.decode().split("\0") if name and (path := project / name).is_file())
+    return None if listed.returncode else listed.stdout.decode().split("\0")

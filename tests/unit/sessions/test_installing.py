@@ -107,6 +107,14 @@ def test_files_that_git_ignores_do_not_count(project: Path) -> None:
     assert fingerprint(["."], project) == before
 
 
+def test_a_machine_without_git_is_enough(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare machine that got its clone elsewhere installs and installs again like any other."""
+    monkeypatch.setenv("PATH", str(project))
+    before = fingerprint(["."], project)
+    (project / "module.py").write_text("changed = True", encoding="utf-8")
+    assert fingerprint(["."], project) != before
+
+
 def test_a_distribution_is_not_taken_for_a_folder_of_its_name(project: Path) -> None:
     """`docs` the distribution and `docs` the folder are told apart as pip does."""
     (project / "docs").mkdir()
