@@ -6,7 +6,8 @@ import json
 import os
 import re
 import signal
-import subprocess
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tests.e2e.conftest import is_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.e2e.conftest import Run
     from tests.plugins.cluster import EmbeddedNode
@@ -85,10 +85,15 @@ def test_ctrl_c_is_orderly(nox_parallel: Callable[..., Run], embedded_node: Embe
 
 
 def pytest_process(run: Run) -> int:
-    found = subprocess.run(
-        ["pgrep", "-g", str(run.process.pid), "-f", "pytest --paddock"], capture_output=True, text=True, check=True
-    )
-    return int(found.stdout.split()[0])
+    """Return the pid of the pytest that nox started, by its command line and process group."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (
+                b"pytest\0--paddock" in (folder / "cmdline").read_bytes()
+                and os.getpgid(int(folder.name)) == run.process.pid
+            ):
+                return int(folder.name)
+    raise AssertionError(f"no pytest is running: {run.output}")
 
 
 def test_namespaces_go_even_when_pytest_is_killed(
