@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paddock import resources, specs
+from paddock import specs
 from paddock.images import environment as environments
-from paddock.images import fingerprint, release, store
+from paddock.images import fingerprint, recipes, release, store
 from paddock.images import registry as registries
 
 if TYPE_CHECKING:
@@ -80,21 +80,22 @@ def ensure(
 
 def keys_of(running: Environment, base: release.Release, inpod: Mapping[str, bytes], uid: int) -> Keys:
     """Return the keys of everything that is made of these."""
-    folder = resources.k8s_folder() / "images"
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    recipes = [part for name, data in files.items() for part in (name, data)]
-    distribution = fingerprint.key_of("distribution", RECIPE, base.distribution, base.codename, base.machine, *recipes)
+    named = recipes.packages().read_bytes()
+    distribution = fingerprint.key_of("distribution", RECIPE, base.distribution, base.codename, base.machine, named)
     interpreter = fingerprint.key_of(RECIPE, distribution, fingerprint.interpreter(running))
     packages = fingerprint.key_of(RECIPE, interpreter, fingerprint.packages(running))
-    supervisor = [part for name, data in sorted(inpod.items()) for part in (name, data)]
     return Keys(
         distribution=distribution,
-        broker=fingerprint.key_of("broker", distribution),
-        database=fingerprint.key_of("database", distribution),
+        broker=fingerprint.key_of("broker", distribution, *_parts(recipes.service("broker"))),
+        database=fingerprint.key_of("database", distribution, *_parts(recipes.service("database"))),
         interpreter=interpreter,
         packages=packages,
-        worker=fingerprint.key_of("worker", packages, str(uid), *supervisor),
+        worker=fingerprint.key_of("worker", packages, str(uid), *_parts(inpod)),
     )
+
+
+def _parts(files: Mapping[str, bytes]) -> list[str | bytes]:
+    return [part for name, data in sorted(files.items()) for part in (name, data)]
 
 
 def references(registry: str, keys: Keys) -> specs.Images:

@@ -6,6 +6,7 @@ The bytecode carries no time and is not checked against its source: both come fr
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath

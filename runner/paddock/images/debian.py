@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from paddock.images.release import Release
 
-_SECONDS = 300
+_SECONDS = 540
+"""Installing a base takes half a minute, several on a busy machine with a slow archive."""
 _FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
 _SHARED_SETTING = re.compile(r"^Acquire::(https?|ftp|tor|Retries|Check-|ForceIPv|Queue-Mode|AllowRedirect)")
 """Settings of this machine's apt that the build needs as well: how the archive is reached."""

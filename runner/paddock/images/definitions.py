@@ -7,19 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from paddock.images.layers import EXECUTABLE_MODE, Content
 from paddock.images.layout import Image
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from paddock.images.archive import Blob
     from paddock.images.environment import Environment
+    from paddock.images.layers import Entry
 
 HOME = "/home/paddock"
-START = "/opt/paddock/bin/start"
+PROGRAMS = "opt/paddock/bin"
+START = f"/{PROGRAMS}/start"
+"""Start script of broker and database: the command of both."""
 INPOD = "opt/paddock/lib"
 """Folder of the in-pod half in the worker image."""
+
+DATA = "opt/paddock/postgresql"
+"""Initialised data directory in the database image."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMMON = {"LANG": "C.UTF-8", "HOME": HOME}
@@ -45,6 +52,19 @@ def broker(layers: Sequence[Blob], *, architecture: str) -> Image:
 def database(layers: Sequence[Blob], *, architecture: str) -> Image:
     """Return the database image."""
     return _service("database", layers, architecture)
+
+
+def recipe_files(files: Mapping[str, bytes]) -> dict[str, Entry]:
+    """Return the entries for the files of a service's recipe: its start script, and settings for its data directory."""
+    return {_recipe_place(name): _recipe_file(name, data) for name, data in files.items()}
+
+
+def _recipe_place(name: str) -> str:
+    return f"{DATA}/{name}" if name.endswith(".conf") else f"{PROGRAMS}/{name}"
+
+
+def _recipe_file(name: str, data: bytes) -> Content:
+    return Content(data) if name.endswith(".conf") else Content(data, EXECUTABLE_MODE)
 
 
 def _service(name: str, layers: Sequence[Blob], architecture: str) -> Image:

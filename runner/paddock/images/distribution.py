@@ -10,15 +10,14 @@ from __future__ import annotations
 import fnmatch
 import os
 import shlex
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import ImageError, UsageError
 from paddock.images import debian, supervisor
-from paddock.images.definitions import HOME
-from paddock.images.layers import Content, Directory, Entry, File, Link
+from paddock.images.definitions import DATA, HOME
+from paddock.images.layers import Directory, Entry, File, Link
 from paddock.images.selection import skipping
 from paddock.specs import DEFAULT_UID
 
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from paddock.images.release import Release
-
-DATA = "opt/paddock/postgresql"
-"""Initialised data directory in the database image."""
 
 _SERVICES = {
     "broker": ("usr/sbin/mosquitto",),
@@ -55,8 +51,8 @@ class Layers:
     database: Mapping[str, Entry] = field(repr=False)
 
 
-def build(release: Release, recipes: Path, work: Path, report: Callable[[str], None]) -> Layers:
-    """Make the three layers in the folder ``work``; entries refer to files there.
+def build(release: Release, packages: Path, work: Path, report: Callable[[str], None]) -> Layers:
+    """Make the three layers of what the file ``packages`` names in the folder ``work``; entries refer to files there.
 
     Raises:
         UsageError: this process is not root.
@@ -66,7 +62,7 @@ def build(release: Release, recipes: Path, work: Path, report: Callable[[str], N
         raise UsageError(
             "Installing the base image in a folder needs root. Run as root, or name an image in the setting `image`."
         )
-    recipe = _read(recipes / "packages.yaml")
+    recipe = _read(packages)
     root, downloads = work / "root", work / "downloads"
     report(f"images: installing the base of {release.distribution} {release.codename} (about half a minute, once)")
     _install(release, recipe, work)
@@ -74,10 +70,8 @@ def build(release: Release, recipes: Path, work: Path, report: Callable[[str], N
     base = tree(root, recipe["base"].drop)
     report("images: unpacking the broker's and the database's packages")
     broker, database = (_unpack(downloads / name, recipe[name], root, work / name, name) for name in _SERVICES)
-    database |= _database(work / "database.merged", recipes / "database")
-    return Layers(
-        base=base, broker=broker | _start(recipes / "broker"), database=database | _start(recipes / "database")
-    )
+    database |= _data_directory(work / "database.merged")
+    return Layers(base=base, broker=broker, database=database)
 
 
 def _read(path: Path) -> dict[str, Recipe]:
@@ -211,7 +205,7 @@ def _check_libraries(merged: Path, service: str) -> None:
         )
 
 
-def _database(merged: Path, recipe: Path) -> dict[str, Entry]:
+def _data_directory(merged: Path) -> dict[str, Entry]:
     """Initialise a data directory inside ``merged`` and return its entries."""
     data = merged / DATA
     data.parent.mkdir(parents=True)
@@ -229,8 +223,6 @@ def _database(merged: Path, recipe: Path) -> dict[str, Entry]:
     user = f"--userspec={DEFAULT_UID}:{DEFAULT_UID}"
     initdb = [f"/{program.relative_to(merged)}", *options, f"--pgdata=/{DATA}"]
     debian.run(["chroot", user, str(merged), *initdb], "Initialising the database image")
-    for name in ("postgresql.conf", "pg_hba.conf"):
-        shutil.copyfile(recipe / name, data / name)
     return {f"{DATA}/{place}": readable(entry) for place, entry in tree(data).items()} | {DATA: Directory()}
 
 
@@ -239,7 +231,3 @@ def readable(entry: Entry) -> Entry:
     if isinstance(entry, File):
         return File(entry.source)
     return Directory() if isinstance(entry, Directory) else entry
-
-
-def _start(recipe: Path) -> dict[str, Entry]:
-    return {"opt/paddock/bin/start": Content((recipe / "start").read_bytes(), 0o755)}

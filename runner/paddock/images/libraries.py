@@ -5,6 +5,7 @@ Asks ``ldd``, since only the loader knows its own search. Libraries opened by na
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import subprocess
@@ -72,5 +73,7 @@ def _library(path: Path, place: str, links: Mapping[str, str]) -> dict[str, Entr
 
 def _ldd(paths: list[str]) -> str:
     # ldd exits with 1 when one of the files is not dynamic, which is no fault here.
-    done = subprocess.run(["ldd", "--", *paths], capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    done = subprocess.run(
+        ["ldd", "--", *paths], capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"}
+    )
     return done.stdout

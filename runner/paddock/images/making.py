@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paddock import resources
 from paddock.images import (
     bytecode,
     definitions,
@@ -18,6 +17,7 @@ from paddock.images import (
     layers,
     layout,
     libraries,
+    recipes,
     registry,
     selection,
     supervisor,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddock import specs
+    from paddock.images.archive import Blob
     from paddock.images.assembly import Keys
     from paddock.images.environment import Environment
     from paddock.images.layers import Entry
@@ -70,13 +71,20 @@ class Maker:
 
     def broker(self) -> layout.Image:
         """Return the broker image after making its layers."""
-        blobs = [self._distribution(name).blob for name in ("base", "broker")]
-        return definitions.broker(blobs, architecture=self.release.architecture)
+        return definitions.broker(self._service("broker", self.keys.broker), architecture=self.release.architecture)
 
     def database(self) -> layout.Image:
         """Return the database image after making its layers."""
-        blobs = [self._distribution(name).blob for name in ("base", "database")]
-        return definitions.database(blobs, architecture=self.release.architecture)
+        return definitions.database(
+            self._service("database", self.keys.database), architecture=self.release.architecture
+        )
+
+    def _service(self, name: str, key: str) -> list[Blob]:
+        base, packages = self._distribution("base"), self._distribution(name)
+        below = layers.merged((base.listing, packages.listing))
+        files = definitions.recipe_files(recipes.service(name))
+        recipe = self._layer(f"{name}.recipe-{key}", lambda _: layers.complete(files, below))
+        return [layer.blob for layer in (base, packages, recipe)]
 
     def _distribution(self, name: str) -> Layer:
         """Return a layer of packages; if it is not cached all of them are made anew, so that they fit together."""
@@ -85,8 +93,7 @@ class Maker:
 
     def _build_distribution(self) -> dict[str, Layer]:
         with self._timed("base, broker and database layers"), self.store.work() as work:
-            recipes = resources.k8s_folder() / "images"
-            made = distribution.build(self.release, recipes, work, self.report)
+            made = distribution.build(self.release, recipes.packages(), work, self.report)
             above = {"broker": made.broker, "database": made.database}
             built = {name: layers.complete(entries, made.base) for name, entries in above.items()}
             key = self.keys.distribution
