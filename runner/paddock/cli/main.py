@@ -1,7 +1,7 @@
 """The entry of the command ``paddock``.
 
 It owns the list of subcommands, how they are found, and how errors end the process. A subcommand's options and
-deeds stand with the layer that owns them, in a function ``add_parser(subparsers)`` that sets ``run``; that module is
+deeds stand with the layer that owns them, in a function ``add_parser(subparsers)`` that sets ``handler``; that module is
 imported only when its subcommand was typed, so that ``paddock node status`` need not wait for the Kubernetes client.
 """
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     parser = _parser(arguments[0] if arguments else "")
     options = parser.parse_args(arguments)
-    code = options.run(options)
+    code = options.handler(options)
     sys.stdout.flush()
     return int(code or 0)
 

@@ -29,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SECONDS",
         help="how long to wait until everything is gone (default: %(default)s)",
     )
-    parser.set_defaults(run=reap)
+    parser.set_defaults(handler=reap)
 
 
 def reap(arguments: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], int | 
 
     def install(deed: Callable[[Any], int | None]) -> None:
         def add_parser(subparsers: Any) -> None:
-            subparsers.add_parser("probe").set_defaults(run=deed)
+            subparsers.add_parser("probe").set_defaults(handler=deed)
 
         monkeypatch.setattr(cli, "COMMANDS", {"probe": ("probe", "probe the command line")})
         monkeypatch.setattr(
