@@ -1,8 +1,8 @@
 """The entry of the command ``paddock``.
 
-It owns the list of subcommands, how they are found, and how errors end the process. A subcommand's options and
-deeds stand with the layer that owns them, in a function ``add_parser(subparsers)`` that sets ``handler``; that module is
-imported only when its subcommand was typed, so that ``paddock node status`` need not wait for the Kubernetes client.
+It owns the list of subcommands, how they are found, and how errors end the process. The options and deeds of a
+subcommand stand with the layer that owns them, in a function ``add_parser(subparsers)`` that sets ``handler``; that
+module is imported only when its subcommand was typed, so that ``paddock node status`` need not wait for more.
 """
 
 from __future__ import annotations
