@@ -1,7 +1,8 @@
 """The pytest plugin's way in: declares the options, and does nothing more unless ``--paddock`` is given.
 
 Every pytest run of an environment with Paddock installed imports this module, so it imports nothing of weight.
-In a worker the run is already under way: there is nothing to start, and ``plugin.remote`` has prepared the process.
+In a worker the run is under way already, and ``plugin.remote`` has prepared the process: only what the controller
+wants to hear from the worker is registered.
 """
 
 from __future__ import annotations
@@ -30,6 +31,21 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
 
         checks.check_early(early_config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the fixtures everywhere, and the worker's side in a worker of ours.
+
+    Outside of ``--paddock`` a fixture says in one sentence where it works, instead of being unknown.
+    """
+    from paddock.fixtures import services  # noqa: PLC0415 - after the options: a run that only informs is over by now
+
+    config.pluginmanager.register(services, "paddock-fixtures")
+    channel = getattr(config, "workerinput", {}).get("paddock", {}).get("groups")
+    if channel is not None:
+        from paddock.plugin.worker import GroupTeller  # noqa: PLC0415 - see the module's docstring
+
+        config.pluginmanager.register(GroupTeller(channel), "paddock-worker")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

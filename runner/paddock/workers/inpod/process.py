@@ -89,7 +89,9 @@ def reap() -> list[tuple[int, int]]:
 
 
 def make_links(links: dict[str, str]) -> None:
-    """Make symbolic links, path -> target, and the folders above them; a link in the way is replaced.
+    """Make symbolic links, path -> target, and the folders above them; another link in the way is replaced.
+
+    One that is as wanted stays: the image makes it too, where its user may not write.
 
     Raises:
         StartError: something else is in the way, or the folder cannot be written.
@@ -102,9 +104,11 @@ def make_links(links: dict[str, str]) -> None:
 
 
 def _make_link(path: str, target: str) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - pathlib takes 10 ms to import
-    if os.path.islink(path):  # noqa: PTH114 - see above
+    if os.path.islink(path):  # noqa: PTH114 - pathlib takes 10 ms to import
+        if os.readlink(path) == target:  # noqa: PTH115 - see above
+            return
         os.unlink(path)  # noqa: PTH108 - see above
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - see above
     os.symlink(target, path)  # noqa: PTH211 - see above
 
 
