@@ -107,6 +107,7 @@ class Conversation:
     _connection: Connection | None
     _outgoing: deque[Send | End]
     _sending: tuple[float, Connection] | None = None
+    _greeted = False
 
     def put(self, message: Message) -> None:
         """Hand ``message`` over; from any thread, never waits, and nobody minds when all is over."""
@@ -211,7 +212,9 @@ class Conversation:
 
     def _on_kill(self, _message: Kill) -> None:
         self._cause = "This run ended it."
-        self._kill_deadline = time.monotonic() + _KILL
+        self._kill_deadline = time.monotonic() + (
+            _KILL if self._greeted else 0
+        )  # a worker nobody started needs no kill
         self._order({"do": "kill"})
 
     def _order(self, order: dict[str, Any]) -> None:
@@ -258,7 +261,7 @@ class Conversation:
         self._keepalive.connected(time.monotonic())
 
     def _do_settle(self) -> None:
-        self._deadline, self._pause = float("inf"), 0.0
+        self._deadline, self._pause, self._greeted = float("inf"), 0.0, True
 
     def _do_redial(self) -> None:
         self._deadline = min(self._deadline, time.monotonic() + self._give_up)

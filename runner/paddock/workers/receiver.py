@@ -94,6 +94,7 @@ class Receiver:
         except (OSError, PaddockError) as error:
             reason = str(error) or repr(error)
         self._connection = None
+        connection.close()
         self._report(Lost(reason))
 
 

@@ -49,7 +49,8 @@ def joined(events: Iterable[wire.Event]) -> dict[int, bytes]:
 
 def portions(data: bytes, sizes: Sequence[int]) -> list[bytes]:
     """Cut ``data`` into portions of ``sizes``, over and over."""
-    result, rest = [], data
+    result: list[bytes] = []
+    rest = data
     for size in itertools.cycle(sizes or [1]):
         if not rest:
             return result
