@@ -1,4 +1,4 @@
-"""The embedded Kubernetes node: the real Kubernetes on this machine, built once, started in seconds, removed without a trace.
+"""The embedded node: the real Kubernetes on this machine, built once, up in seconds, removed without a trace.
 
 What other layers use::
 

@@ -123,8 +123,8 @@ def _require_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < _FREE_BYTES_TO_BUILD:
         raise NodeError(
-            f"Building the node needs {_FREE_BYTES_TO_BUILD / 2**30:.0f} GiB of free disk, but the file system of {folder} "
-            f"has {free / 2**30:.1f} GiB. Free some, or set PADDOCK_CACHE to a folder on a larger disk.",
+            f"Building the node needs {_FREE_BYTES_TO_BUILD / 2**30:.0f} GiB of free disk, but the file system of "
+            f"{folder} has {free / 2**30:.1f} GiB. Free some, or set PADDOCK_CACHE to a folder on a larger disk.",
         )
 
 

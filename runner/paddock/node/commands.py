@@ -23,7 +23,7 @@ _MINUTE, _HOUR = 60, 3600
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register ``node`` and its commands; each sets ``handler``, which takes the arguments and returns the exit code."""
+    """Register ``node`` and its commands; each sets ``handler``: arguments in, exit code out."""
     parser = subparsers.add_parser("node", help="the Kubernetes node on this machine", description=__doc__)
     add_commands(parser)
 
@@ -35,7 +35,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     commands.add_parser("down", help="remove the node and everything it made").set_defaults(handler=_down)
     commands.add_parser("status", help="show the node's components").set_defaults(handler=_status)
     logs = commands.add_parser("logs", help="show a component's log")
-    logs.add_argument("component", nargs="?", help="its name as `status` shows it, or `supervisor`; default: list the logs")
+    logs.add_argument(
+        "component", nargs="?", help="its name as `status` shows it, or `supervisor`; default: list the logs"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="keep printing what is added")
     logs.set_defaults(handler=_logs)
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig").set_defaults(handler=_kubeconfig)
@@ -62,7 +64,7 @@ def _hint(line: str) -> None:
 
 
 def _up(_arguments: argparse.Namespace) -> int:
-    from paddock.node import lifecycle  # noqa: PLC0415 - certificates and YAML are slow to import, and status needs neither
+    from paddock.node import lifecycle  # noqa: PLC0415 - not needed by the other commands, and slow to import
 
     started = time.monotonic()
     was_up = access() is not None
@@ -123,7 +125,9 @@ def _logs(arguments: argparse.Namespace) -> int:
         _say("\n".join(str(folder / f"{name}.log") for name in known) or "no node, no logs")
         return 0
     if arguments.component not in known:
-        raise UsageError(f"There is no log of {arguments.component!r}; expected one of {', '.join(known) or 'none: no node'}.")
+        raise UsageError(
+            f"There is no log of {arguments.component!r}; expected one of {', '.join(known) or 'none: no node'}."
+        )
     command = ["tail", "-n", "+1", *(["-F"] if arguments.follow else []), str(folder / f"{arguments.component}.log")]
     with suppress(KeyboardInterrupt):  # the way to end following
         return subprocess.call(command)

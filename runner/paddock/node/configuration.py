@@ -108,7 +108,7 @@ def kubelet(layout: NodeLayout) -> dict[str, Any]:
         "containerRuntimeEndpoint": f"unix://{layout.containerd_socket}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{layout.cgroup}",
-        "failCgroupV1": False,
+        "failCgroupV1": layout.cgroup_version != 1,  # deprecated upstream, and still what many machines have
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
         "makeIPTablesUtilChains": False,
@@ -140,7 +140,11 @@ def proxy(layout: NodeLayout) -> dict[str, Any]:
         "hostnameOverride": layout.name,
         "healthzBindAddress": "",
         "metricsBindAddress": "",
-        "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},  # leave the machine's
+        "conntrack": {
+            "maxPerCore": 0,
+            "tcpEstablishedTimeout": "0s",
+            "tcpCloseWaitTimeout": "0s",
+        },  # leave the machine's
         "nftables": {"minSyncPeriod": "100ms"},  # default 1 s: a new Service would be reachable that much later
     }
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paddock.node.places import STATE
+from paddock.node.places import KUBELET, RUNTIME, STATE
 
 CLUSTER_DOMAIN = "cluster.local"
 CONTEXT = "paddock"
@@ -65,9 +65,8 @@ class NodeLayout:
     """Where names outside the cluster are asked for; none: only cluster names resolve."""
     ports: Ports = field(default_factory=Ports)
     state: Path = STATE
-    runtime: Path = Path("/run/paddock/node")
-    kubelet: Path = Path("/var/lib/kubelet")
-    """Kubelet's root folder; parts of it, ``device-plugins`` among them, are compiled into kubelet."""
+    runtime: Path = RUNTIME
+    kubelet: Path = KUBELET
     name: str = "paddock"
     pod_network: str = "10.244.0.0/16"
     service_network: str = "10.96.0.0/16"

@@ -50,14 +50,14 @@ def _from_hex(little_endian: str) -> ipaddress.IPv4Address:
 
 
 def cgroup_version(root: Path = CGROUPS) -> int:
-    """Return 2 where the unified hierarchy is mounted, 1 for controllers mounted one by one (hybrid too), 0 for neither."""
+    """Return 2 for the unified hierarchy, 1 for controllers mounted one by one (hybrid too), 0 for neither."""
     if (root / "cgroup.controllers").is_file():
         return 2
     return 1 if (root / "memory" / "cgroup.procs").is_file() else 0
 
 
 def hierarchies(root: Path = CGROUPS) -> list[Path]:
-    """Return the root folder of each cgroup hierarchy: one for version 2, one per controller (and more) for version 1."""
+    """Return the root folder of each cgroup hierarchy: one for version 2, one per mounted set for version 1."""
     if cgroup_version(root) == 2:  # noqa: PLR2004 - the version's number, as everybody calls it
         return [root]
     return sorted(path for path in root.glob("*") if (path / "cgroup.procs").is_file() and not path.is_symlink())

@@ -37,10 +37,12 @@ def push(layout: NodeLayout, program: Path, crane: Path) -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         archive = _archive(Path(temporary), layout.pause_image, program)
-        command = [crane, "push", "--insecure", archive, layout.pause_image]
+        command = [str(crane), "push", "--insecure", str(archive), layout.pause_image]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if outcome.returncode:
-        raise NodeError(f"Pushing {layout.pause_image} failed: {outcome.stderr.strip()}. See {layout.logs}/registry.log.")
+        raise NodeError(
+            f"Pushing {layout.pause_image} failed: {outcome.stderr.strip()}. See {layout.logs}/registry.log."
+        )
 
 
 def _exists(layout: NodeLayout) -> bool:

@@ -6,7 +6,7 @@ It must not know which component uses which file.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_LIFETIME = datetime.timedelta(days=365)  # a node lives for hours or days; a year is never the reason it stops
-_CLOCK_SKEW = datetime.timedelta(hours=1)
+_LIFETIME = dt.timedelta(days=365)  # a node lives for hours or days; a year is never the reason it stops
+_CLOCK_SKEW = dt.timedelta(hours=1)
 _AUTHORITIES = ("ca", "front-proxy-ca")
 
 
@@ -101,7 +101,7 @@ def _alternative_names(identity: Identity) -> list[x509.GeneralName]:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
@@ -141,6 +141,8 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _write_private(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # never readable by others, not even briefly
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+    )  # never readable by others, not even briefly
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
         file.write(content)

@@ -14,6 +14,12 @@ STATE = Path("/var/lib/paddock/node")
 LOCK = Path("/var/lib/paddock/node.lock")
 """Held while ``up`` or ``down`` changes the node."""
 
+RUNTIME = Path("/run/paddock/node")
+"""Sockets, network namespaces, addresses of pods: what a reboot may take away."""
+
+KUBELET = Path("/var/lib/kubelet")
+"""Kubelet's root folder: parts of it, ``device-plugins`` among them, are compiled into kubelet."""
+
 LAYOUT_FILE = STATE / "layout.json"
 STATUS_FILE = STATE / "status.json"
 ACCESS_FILE = STATE / "access.json"

@@ -54,8 +54,8 @@ def _address() -> str:
     address = machine.address()
     if address is None:
         raise NodeError(
-            "The node needs an IPv4 address other than loopback, and no interface of this machine with a route has one. "
-            "Bring an interface up (a dummy one will do: `ip link add paddock0 type dummy`), give it an address and a route.",
+            "The node needs an IPv4 address other than loopback, and no interface with a route here has one. "
+            "Bring one up; a dummy will do: `ip link add paddock0 type dummy`, then give it an address and a route.",
         )
     return address
 
@@ -77,8 +77,8 @@ def _free_port(purpose: str, wanted: int, is_free: Callable[[int], bool], taken:
     found = next((port for port in candidates if port not in taken and is_free(port)), None)
     if found is None:
         raise NodeError(
-            f"The node needs a port for its {purpose.replace('_', ' ')}, but {candidates[0]} to {candidates[-1]} are all "
-            "in use. Stop a program that listens there (`ss -ltnp` lists them).",
+            f"The node needs a port for its {purpose.replace('_', ' ')}, but {candidates[0]} to {candidates[-1]} "
+            "are all in use. Stop a program that listens there (`ss -ltnp` lists them).",
         )
     return found
 

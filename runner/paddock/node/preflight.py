@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
-from paddock.errors import NodeError, UsageError
+from paddock.errors import NodeError
 from paddock.node import cgroups, machine
-from paddock.node.layout import NodeLayout
-from paddock.node.places import STATE
+from paddock.node.places import KUBELET, STATE
 from paddock.node.preparing import MARKER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FREE_BYTES_TO_RUN = 2 * 2**30  # a worker image unpacked is 0.5-1 GB
-_KUBELET = NodeLayout.__dataclass_fields__["kubelet"].default
-
-
-def require_root() -> None:
-    """Refuse other systems than Linux, and other users than root.
-
-    Raises:
-        UsageError: the embedded node cannot be used here, or not by this user.
-    """
-    if sys.platform != "linux":
-        raise UsageError(
-            f"The embedded node runs on Linux only and this is {sys.platform}: name a cluster of your own, "
-            "such as one made by kind or Docker Desktop, with --paddock-context.",
-        )
-    if os.geteuid() != 0:
-        raise UsageError(
-            f"The embedded node starts containers and so needs root; this is user {os.geteuid()}. "
-            "Use sudo, or name a cluster of your own with --paddock-context.",
-        )
 
 
 def check() -> None:
@@ -46,7 +25,7 @@ def check() -> None:
     """
     _check_cgroups()
     _check_file_system()
-    _check_foreign_kubelet(_KUBELET)
+    _check_foreign_kubelet(KUBELET)
     _check_space(STATE)
 
 

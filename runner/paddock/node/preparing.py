@@ -25,7 +25,7 @@ SETTINGS = {
     "fs/inotify/max_user_instances": "8192",
     "fs/inotify/max_user_watches": "524288",
 }
-"""Kernel settings raised for the node: pods are routed, and the default of 128 inotify instances ends at some 40 pods."""
+"""Kernel settings raised for the node: pods are routed, and 128 inotify instances, the default, are soon used up."""
 
 _CHANGED_BY_KUBELET = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops")
 _CHANGED_BY_KEYRINGS = ("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes")

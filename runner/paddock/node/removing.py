@@ -83,7 +83,7 @@ def _restore_settings(noted: dict[str, Any]) -> None:
 
 def _remove_files(layout: NodeLayout, absent: Sequence[str]) -> None:
     if (layout.kubelet / preparing.MARKER).exists():
-        shutil.rmtree(layout.kubelet)
+        _remove_marked(layout.kubelet)
     for result in _CNI_RESULTS.glob("paddock-*"):
         result.unlink(missing_ok=True)
     for link in _CONTAINER_LOGS.glob("*.log"):
@@ -94,11 +94,23 @@ def _remove_files(layout: NodeLayout, absent: Sequence[str]) -> None:
         remove_if_empty(Path(folder))
 
 
+def _remove_marked(folder: Path) -> None:
+    """Remove a folder, the file that says it is ours last: whoever carries on must still see it."""
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        elif child.name != preparing.MARKER:
+            child.unlink()
+    shutil.rmtree(folder)
+
+
 def _until(done: Callable[[], bool], left: Callable[[], str]) -> None:
     deadline = time.monotonic() + _PATIENCE
     while not done():
         if time.monotonic() > deadline:
-            raise NodeError(f"After {_PATIENCE:.0f} s the node still has {left()}. `paddock node down` again carries on.")
+            raise NodeError(
+                f"After {_PATIENCE:.0f} s the node still has {left()}. `paddock node down` again carries on."
+            )
         time.sleep(_POLL)
 
 

@@ -70,4 +70,4 @@ def step(state: State, event: Event) -> tuple[State, Action]:
 
 def pause(deaths_in_series: int) -> float:
     """Return the seconds to wait before the next start: doubled with each death of a series, at most five seconds."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(deaths_in_series - 1, 16))
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(deaths_in_series - 1, 16))

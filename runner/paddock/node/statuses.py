@@ -91,5 +91,3 @@ def _recorded() -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values
-
-

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,8 @@ class ProcessLauncher:
         process.wait(seconds=5)
 
     def _watch(self, component: Component, process: ProcessIdentity) -> None:
-        try:
+        with suppress(ProcessLookupError):  # gone before it could be watched
             self._report_until_exit(component, process)
-        except ProcessLookupError:
-            pass  # gone before it could be watched
         if child := self._children.pop(process.pid, None):
             child.wait()
         self._events.put(Happening(component.name, Event.EXITED, process))
@@ -103,7 +102,7 @@ class ProcessLauncher:
 def environment(layout: NodeLayout, component: Component) -> dict[str, str]:
     """Return the whole environment of a component: the machine's proxies, but never for the node's own addresses."""
     proxies = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ}
-    own = ",".join(["localhost", "127.0.0.1", layout.address, layout.pod_network, layout.service_network])
+    own = f"localhost,127.0.0.1,{layout.address},{layout.pod_network},{layout.service_network}"
     return _BASE_ENVIRONMENT | proxies | {"NO_PROXY": own, "no_proxy": own} | dict(component.environment)
 
 
@@ -159,6 +158,7 @@ def _run(supervision: Supervision, events: queue.SimpleQueue[Happening | None]) 
 
 def main(layout_file: str) -> None:
     """Supervise the node of a layout until SIGTERM."""
+    os.chdir("/")  # no folder of the user's stays in use
     layout = from_json(Path(layout_file).read_text())
     cgroups.enter(layout.cgroup)
     events: queue.SimpleQueue[Happening | None] = queue.SimpleQueue()
@@ -166,7 +166,9 @@ def main(layout_file: str) -> None:
     wanted = components(layout)
     supervision = Supervision(wanted, ProcessLauncher(layout, events), time.monotonic)
     names = {component.name for component in wanted}
-    supervision.begin({name: process for name, process in recorded_processes().items() if name in names and process.alive()})
+    supervision.begin(
+        {name: process for name, process in recorded_processes().items() if name in names and process.alive()}
+    )
     _run(supervision, events)
     supervision.stop()
     _publish(supervision)

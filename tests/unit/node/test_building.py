@@ -1,0 +1,175 @@
+"""Recipes, the cache and the toolchain, without compiling anything."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from paddock.errors import NodeError, UsageError
+from paddock.node import building, packages, recipes, toolchain
+from paddock.node.recipes import Recipe
+from paddock.resources import k8s_folder
+
+HELLO = Recipe(module="hello", packages=(".",), programs=("hello",), links=("greet",))
+
+
+class Usage(NamedTuple):
+    """As shutil.disk_usage returns it."""
+
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own, and a ``go`` that copies its last argument's package instead of compiling it."""
+    sources = tmp_path / "k8s" / "node" / "hello"
+    sources.mkdir(parents=True)
+    (sources / "go.mod").write_text("module hello\n")
+    go = tmp_path / "go"
+    go.write_text('#!/bin/sh\nfor a; do case $a in -o=*) touch "${a#-o=}hello";; esac; done\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("PADDOCK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(building, "k8s_folder", lambda: tmp_path / "k8s")
+    monkeypatch.setattr(toolchain, "find", lambda _report: go)
+    building._folder.cache_clear()
+    return tmp_path
+
+
+def test_a_build_is_made_once(machine: Path) -> None:
+    """The second time nothing is said and nothing run; the links call the first program."""
+    said: list[str] = []
+    folder = building.build(HELLO, said.append)
+    assert said[0] == "building hello"
+    assert (folder / "greet").resolve() == folder / "hello"
+    said.clear()
+    assert building.build(HELLO, said.append) == folder
+    assert said == []
+    assert folder.is_relative_to(machine / "cache")
+
+
+def test_a_changed_source_is_a_new_build_and_the_old_one_goes(machine: Path) -> None:
+    """The folder's name is a hash of the module; the cache does not grow with every change."""
+    first = building.build(HELLO, lambda _line: None)
+    (machine / "k8s/node/hello/main.go").write_text("package main\n")
+    building._folder.cache_clear()
+    second = building.build(HELLO, lambda _line: None)
+    assert second != first
+    assert not first.exists()
+
+
+def test_a_failed_build_leaves_nothing_and_names_its_log(machine: Path) -> None:
+    """What is half built is never taken for a build."""
+    (machine / "go").write_text("#!/bin/sh\necho main.go:1: syntax error >&2\nexit 1\n")
+    with pytest.raises(
+        NodeError, match=r"Building hello failed: main\.go:1: syntax error\. The whole log is .*hello\.log"
+    ):
+        building.build(HELLO, lambda _line: None)
+    assert [path.name for path in (machine / "cache/node").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_full_disk_is_told_before_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With both figures, and the way to another disk."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(2**40, 2**40, 2**30))
+    with pytest.raises(NodeError, match=r"needs 6 GiB .*has 1\.0 GiB.*PADDOCK_CACHE"):
+        building.build(HELLO, lambda _line: None)
+
+
+def test_an_unknown_tool_is_a_usage_error() -> None:
+    """The message lists those there are."""
+    with pytest.raises(UsageError, match=r"no program 'kubeadm'; expected one of .*crane.*kubectl"):
+        building.tool("kubeadm")
+
+
+def test_every_recipe_has_a_pinned_module() -> None:
+    """Versions and checksums stand in go.mod and go.sum, and programs are named once."""
+    programs = [name for recipe in recipes.RECIPES for name in recipe.programs + recipe.links]
+    assert len(programs) == len(set(programs))
+    for recipe in recipes.RECIPES:
+        module = k8s_folder() / "node" / recipe.module
+        assert (module / "go.mod").is_file()
+        assert (module / "go.sum").is_file() or "require" not in (module / "go.mod").read_text()
+
+
+def test_the_stamped_version_is_the_required_one() -> None:
+    """Components that call themselves another version than they are would refuse each other."""
+    required = (k8s_folder() / "node/kubernetes/go.mod").read_text()
+    assert f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}\n" in required
+    assert f"gitVersion=v{recipes.KUBERNETES_VERSION} " in recipes.KUBERNETES.linker_flags
+
+
+def test_the_toolchain_is_as_new_as_the_modules_ask() -> None:
+    """The oldest accepted Go satisfies every go.mod."""
+    for recipe in recipes.RECIPES:
+        lines = (k8s_folder() / "node" / recipe.module / "go.mod").read_text().splitlines()
+        wanted = next(line.split()[1] for line in lines if line.startswith("go "))
+        assert tuple(map(int, wanted.split("."))) <= toolchain.MINIMUM
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("go1.26.8", (1, 26, 8)), ("go1.27rc1", (1, 27, 1)), ("", ())])
+def test_versions_of_go_are_compared_as_numbers(tmp_path: Path, answer: str, expected: tuple[int, ...]) -> None:
+    """1.9 is older than 1.26, and what does not run is older than everything."""
+    go = tmp_path / "go"
+    go.write_text(f"#!/bin/sh\necho {answer}\n")
+    go.chmod(0o755)
+    assert toolchain.version(go) == expected
+    assert toolchain.version(tmp_path / "absent") == (0,)
+
+
+def test_an_older_go_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of the candidates that is new enough is taken, and a wheel fetched only if none is."""
+    versions = {tmp_path / "old": (1, 19, 8), tmp_path / "new": (1, 27, 0)}
+    monkeypatch.setattr(toolchain, "_candidates", lambda: iter(versions))
+    monkeypatch.setattr(toolchain, "version", lambda go: versions[go])
+    assert toolchain.find(lambda _line: None) == tmp_path / "new"
+    del versions[tmp_path / "new"]
+    monkeypatch.setattr(toolchain, "_fetch", lambda _report: tmp_path / "fetched")
+    assert toolchain.find(lambda _line: None) == tmp_path / "fetched"
+
+
+def test_a_package_list_says_what_each_is_for() -> None:
+    """Names and purposes are read, comment lines are not."""
+    assert packages.purposes("# title\nrunc      # starts containers; in C\n\n") == {"runc": "starts containers; in C"}
+    shipped = packages.purposes((k8s_folder() / "node/packages.debian").read_text())
+    assert all(shipped.values())
+
+
+def test_programs_of_the_system_are_used_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched for what PATH has."""
+    monkeypatch.setenv("PADDOCK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/sbin/{name}")
+    folder = packages.system_programs(pytest.fail)
+    assert (folder / "runc").readlink() == Path("/usr/sbin/runc")
+
+
+def test_without_apt_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another distribution's user is told the packages' names, and nothing half done stays in the cache."""
+    monkeypatch.setenv("PADDOCK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/sbin/nft" if name == "nft" else None)
+    with pytest.raises(NodeError, match=r"needs runc, not found on PATH.*packages are called runc and nftables"):
+        packages.system_programs(lambda _line: None)
+    assert not (tmp_path / "cache/node/system").exists()
+
+
+@pytest.mark.parametrize(("ldd", "wrapped"), [("libc.so.6 => /lib/libc.so.6", False), ("libx.so => not found", True)])
+def test_unpacked_programs_find_their_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ldd: str, *, wrapped: bool
+) -> None:
+    """A program whose libraries lie beside it is started with them; one that needs none is called directly."""
+    unpacked = tmp_path / "files/usr/sbin/nft"
+    unpacked.parent.mkdir(parents=True)
+    unpacked.write_text('#!/bin/sh\necho "${LD_LIBRARY_PATH:-none}"\n')
+    unpacked.chmod(0o755)
+    (tmp_path / "ldd").write_text(f"#!/bin/sh\necho '{ldd}'\n")
+    (tmp_path / "ldd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    packages._provide("nft", tmp_path)
+    printed = packages._run([str(tmp_path / "nft")], "/").strip()
+    assert printed.startswith(str(tmp_path / "files/usr/lib/")) if wrapped else printed == "none"
