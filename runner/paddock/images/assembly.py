@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from paddock import specs
 from paddock.images import environment as environments
-from paddock.images import fingerprint, recipes, release, store
+from paddock.images import fingerprint, recipes, release
 from paddock.images import registry as registries
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def ensure(
     keys = keys_of(running, base, inpod, uid)
     images = references(registry, keys)
     if registries.missing(registry, (images.worker, images.broker, images.database)):
-        from paddock.images import making  # noqa: PLC0415 - the usual run makes nothing
+        from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
 
         maker = making.Maker(
             store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,

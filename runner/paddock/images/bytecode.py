@@ -39,9 +39,9 @@ def entries(sources: Mapping[str, Entry], environment: Environment, scratch: Pat
 def _compile(executable: Path, sources: str, scratch: Path) -> None:
     # The same hash seed each time: sets among a module's constants are written in the order of their hashes.
     command = [str(executable), "-P", precompile.__file__, str(scratch)]
-    done = subprocess.run(
-        command, input=sources, capture_output=True, text=True, check=False, env={"PYTHONHASHSEED": "0"}
-    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = others | {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, input=sources, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise ImageError(f"Compiling the modules of {executable} failed: {done.stderr.strip()[-500:]}")
 

@@ -34,12 +34,13 @@ _COMMON = {"LANG": "C.UTF-8", "HOME": HOME}
 
 def worker(layers: Sequence[Blob], *, architecture: str, environment: Environment, uid: int) -> Image:
     """Return the worker image; its command is the interpreter, which pods replace by the in-pod half."""
+    user_base = {"PYTHONUSERBASE": str(environment.user_base)} if environment.user_base else {}
     return Image(
         architecture=architecture,
         layers=layers,
         user=str(uid),
         command=(str(environment.executable),),
-        environment={"PATH": f"{environment.executable.parent}:{_PATH}", **_COMMON},
+        environment={"PATH": f"{environment.executable.parent}:{_PATH}", **_COMMON, **user_base},
         labels=_labels("worker"),
     )
 

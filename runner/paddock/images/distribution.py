@@ -68,7 +68,7 @@ def build(release: Release, packages: Path, work: Path, report: Callable[[str], 
     _install(release, recipe, work)
     _add_user(root)
     base = tree(root, recipe["base"].drop)
-    report("images: unpacking the broker's and the database's packages")
+    report("images: unpacking the packages of broker and database")
     broker, database = (_unpack(downloads / name, recipe[name], root, work / name, name) for name in _SERVICES)
     database |= _data_directory(work / "database.merged")
     return Layers(base=base, broker=broker, database=database)

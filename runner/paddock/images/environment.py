@@ -6,6 +6,7 @@ Owns the questions asked of ``sys`` and ``sysconfig``. It must not read the fold
 from __future__ import annotations
 
 import os
+import site
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -41,11 +42,14 @@ class Environment:
     """Folders of the standard library: pure and compiled."""
     sites: Sequence[Path]
     """Folders on the import path that hold installed distributions."""
+    user_base: Path | None = None
+    """Where ``pip install --user`` puts things, if that is on the import path: a pod's home is another one."""
 
     @classmethod
     def current(cls) -> Environment:
         """Describe the interpreter that runs this."""
         paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+        sites = (path for path in map(Path, sys.path) if path.name in _SITE_FOLDERS and path.is_dir())
         return cls(
             executable=Path(sys.executable),
             base_executable=Path(getattr(sys, "_base_executable", sys.executable)),
@@ -53,9 +57,8 @@ class Environment:
             base_prefix=Path(sys.base_prefix),
             version=sys.version,
             stdlib=tuple(dict.fromkeys(_base_folder(Path(path)) for path in paths)),
-            sites=tuple(
-                dict.fromkeys(path for path in map(Path, sys.path) if path.name in _SITE_FOLDERS and path.is_dir())
-            ),
+            sites=tuple(dict.fromkeys(sites)),
+            user_base=Path(site.getuserbase()) if site.getusersitepackages() in sys.path else None,
         )
 
     @property

@@ -6,10 +6,11 @@ Only imported when something has to be made. It must not decide keys or referenc
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from paddock.errors import ImageError
 from paddock.images import (
     bytecode,
     definitions,
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from paddock.images.release import Release
     from paddock.images.store import Layer, Store
 
+_SLOW = frozenset({"interpreter", "packages"})
+"""Layers that take seconds to make: told when they begin."""
+_WORTH_TELLING = 1.0
+"""Seconds above which the time of a step is told."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Maker:
@@ -49,15 +55,25 @@ class Maker:
     report: Callable[[str], None]
 
     def publish(self, host: str, images: specs.Images, crane: Path) -> None:
-        """Push those of ``images`` that the registry at ``host`` lacks; waits for a run that does the same."""
+        """Push those of ``images`` that the registry at ``host`` lacks; waits for a run that does the same.
+
+        Raises:
+            ImageError: see :func:`paddock.images.assembly.ensure`.
+        """
         makers = {images.broker: self.broker, images.database: self.database, images.worker: self.worker}
-        with self.store.locked(self.report):
-            for reference in registry.missing(host, makers):  # asked again: another run may just have made them
-                image = makers[reference]()
-                with self._timed(f"pushing {reference.rsplit('/', 1)[-1]}"), self.store.work() as work:
-                    layout.write(image, work / "layout", self.store.path)
-                    self._share(host, reference, image)
-                    registry.push(crane, work / "layout", reference)
+        try:
+            with self.store.locked(self.report):
+                for reference in registry.missing(host, makers):  # asked again: another run may just have made them
+                    self._push(host, reference, makers[reference](), crane)
+                self.store.prune()
+        except OSError as error:
+            raise ImageError(f"Making images in {self.store.path} failed: {error}.") from error
+
+    def _push(self, host: str, reference: str, image: layout.Image, crane: Path) -> None:
+        with self._timed(f"pushing {reference.rsplit('/', 1)[-1]}"), self.store.work() as work:
+            layout.write(image, work / "layout", self.store.path)
+            self._share(host, reference, image)
+            registry.push(crane, work / "layout", reference)
 
     def worker(self) -> layout.Image:
         """Return the worker image after making its layers."""
@@ -92,7 +108,7 @@ class Maker:
         return found or self._build_distribution()[name]
 
     def _build_distribution(self) -> dict[str, Layer]:
-        with self._timed("base, broker and database layers"), self.store.work() as work:
+        with self._timed("making the base, broker and database layers"), self.store.work() as work:
             made = distribution.build(self.release, recipes.packages(), work, self.report)
             above = {"broker": made.broker, "database": made.database}
             built = {name: layers.complete(entries, made.base) for name, entries in above.items()}
@@ -106,7 +122,8 @@ class Maker:
         found = self.store.find(key)
         if found:
             return found
-        with self._timed(f"{key.split('-', 1)[0]} layer"), self.store.work() as work:
+        name = key.split("-", 1)[0]
+        with self._timed(f"making the {name} layer") if name in _SLOW else nullcontext(), self.store.work() as work:
             return self.store.add(key, make(work))
 
     def _interpreter(self, base: Layer, work: Path) -> dict[str, Entry]:
@@ -141,4 +158,6 @@ class Maker:
         start = time.monotonic()
         self.report(f"images: {what} …")
         yield
-        self.report(f"images: {what} done in {time.monotonic() - start:.1f} s")
+        seconds = time.monotonic() - start
+        if seconds > _WORTH_TELLING:
+            self.report(f"images: {what}: {seconds:.1f} s")

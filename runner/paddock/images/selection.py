@@ -19,20 +19,22 @@ if TYPE_CHECKING:
 
     from paddock.images.environment import Environment
 
-_NEVER = ("__pycache__", "*/__pycache__", "*.pyc", "*.pyo", "*.a", "*.la")
+_NEVER = ("*/__pycache__", "*.pyc", "*.pyo", "*.a", "*.la")
 _STDLIB = (  # suites of the standard library itself; third-party suites do use test.support
     "*/test/test_*", "*/test/*data*", "*/test/decimaltestdata", "*/idle_test", "*/turtledemo", "*/lib2to3/tests",
     "*/distutils/tests", "*/unittest/test", "*/ctypes/test", "*/sqlite3/test", "*/tkinter/test", "*/config-[0-9]*",
 )  # fmt: skip
-_PREFIX = ("include", "man", "share/man", "share/doc", "share/info", "pkgs", "envs", "conda-meta", "*/site-packages/*")
-_VENV = ("include", "tmp", "share/man", ".lock")  # tmp: a folder that nox keeps inside
+_PREFIX = (  # pkgs, envs, conda-meta: of conda, whose base environment holds all the others
+    "/include", "/man", "/share/man", "/share/doc", "/share/info", "/pkgs", "/envs", "/conda-meta", "*/site-packages/*",
+)  # fmt: skip
+_VENV = ("/include", "/tmp", "/share/man", "/.lock")  # noqa: S108 - below the environment
 _INTERPRETERS = re.compile(r"python(\d+(\.\d+)?t?)?")
 
 
 def interpreter(environment: Environment) -> dict[str, Entry]:
     """Select the interpreter: its whole prefix if that is its own, else executable and standard library out of it."""
     taken = (environment.base_prefix.resolve(),) if environment.owns_prefix else environment.stdlib
-    skip = skipping(_NEVER + _STDLIB + (_PREFIX if environment.owns_prefix else ("site-packages", "dist-packages")))
+    skip = skipping(_NEVER + _STDLIB + (_PREFIX if environment.owns_prefix else ("*/site-packages", "*/dist-packages")))
     entries = _links_to(environment)
     for tree in taken:
         entries |= trees.entries(tree, str(tree), skip, taken)
@@ -63,15 +65,18 @@ def interpreter_binaries(environment: Environment) -> tuple[Path, ...]:
 
 
 def skipping(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a test of whether a path matches one of ``patterns``, whose ``*`` does not stop at a slash."""
+    """Return a test of whether a path matches one of ``patterns``, whose ``*`` does not stop at a slash.
+
+    Patterns and paths count from the top of a tree, with a leading slash.
+    """
     matches = re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)").match  # (?!) matches nothing
     return lambda path: matches(path) is not None
 
 
 def _kept(environment: Environment) -> tuple[Path, ...]:
-    return (environment.base_prefix, *environment.stdlib) if environment.owns_prefix else (
-        *environment.stdlib, environment.base_executable.parent,
-    )  # fmt: skip
+    """Return what the interpreter layer holds: links there stay links."""
+    whole = (environment.base_prefix,) if environment.owns_prefix else (environment.base_executable.resolve(),)
+    return (*whole, *environment.stdlib)
 
 
 def _links_to(environment: Environment) -> dict[str, Entry]:
@@ -89,13 +94,12 @@ def _links_to(environment: Environment) -> dict[str, Entry]:
 def _executables(base: Path) -> dict[str, Entry]:
     """Return the interpreter and the names it has beside itself: ``python3`` is a link there."""
     real = base.resolve()
-    skip = lambda name: not (_INTERPRETERS.fullmatch(name) and (base.parent / name).resolve() == real)  # noqa: E731
-    found = trees.entries(base.parent, str(base.parent), skip, (base.parent,))
-    return {path: entry for path, entry in found.items() if path != str(base.parent).strip("/")}
+    names = (path for path in base.parent.iterdir() if _INTERPRETERS.fullmatch(path.name) and path.resolve() == real)
+    return {str(path).strip("/"): trees.entry(path, (base.parent,)) for path in (*names, real)}
 
 
 def _scripts(site: Path) -> dict[str, Entry]:
     """Return the files that distributions of ``site`` put outside it, such as console scripts."""
     lines = (line for record in site.glob("*.dist-info/RECORD") for line in record.read_text("utf-8").splitlines())
     outside = {(site / line.split(",", 1)[0]).resolve() for line in lines if line.startswith("../")}
-    return {str(path).strip("/"): trees.file(path) for path in outside if path.is_file() and path.suffix != ".pyc"}
+    return {str(path).strip("/"): trees.entry(path, ()) for path in outside if path.is_file() and path.suffix != ".pyc"}

@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,9 @@ from paddock.images.layers import Content, Directory, Entry, Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+_KEPT_DAYS = 30
+"""Days after its last use that a layer stays: longer than a holiday, shorter than a disk takes to fill."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,7 @@ class Store:
             return None
         except ValueError as error:
             raise ImageError(f"{self._record(key)} is damaged ({error}). Delete it: it is made again.") from error
+        self._record(key).touch()  # see prune()
         blob = archive.Blob(digest=record["digest"], size=record["size"])
         listing = {path: _entry(*value) for path, value in record["listing"].items()}
         return Layer(blob=blob, listing=listing) if layout.blob_path(self.path, blob.digest).is_file() else None
@@ -105,6 +110,18 @@ class Store:
             self._record(key).parent.mkdir(exist_ok=True)
             (work / "record.json").replace(self._record(key))
         return Layer(blob=blob, listing=entries)
+
+    def prune(self) -> None:
+        """Delete layers that nobody has asked for in a month; the lock must be held."""
+        oldest = time.time() - _KEPT_DAYS * 86400
+        records = list((self.path / "layers").glob("*.json"))
+        stale = {record for record in records if record.stat().st_mtime < oldest}
+        used = {json.loads(record.read_bytes())["digest"] for record in records if record not in stale}
+        for record in stale:
+            record.unlink()
+        for blob in (self.path / "blobs" / "sha256").glob("*"):
+            if f"sha256:{blob.name}" not in used:
+                blob.unlink()
 
     def _record(self, key: str) -> Path:
         return self.path / "layers" / f"{key}.json"

@@ -21,16 +21,21 @@ def entries(root: Path, place: str, skip: Callable[[str], bool], kept: Sequence[
     Args:
         root: Folder on this machine.
         place: Its path in the image.
-        skip: Says by path below ``root`` what is left out; what lies below a folder goes with it.
+        skip: Says by path what is left out, ``/`` being ``root``; what lies below a folder goes with it.
         kept: Folders that are in the image at their own path: a link into one of them stays a link, a link to any other
             file becomes the file (as installers leave that link into their cache).
     """
     found: dict[str, Entry] = {place.strip("/"): Directory()}
-    for below, item in _walk(root, "", skip):
-        entry = _entry(item, (root, *kept))
-        if entry is not None:
-            found[f"{place}/{below}".strip("/")] = entry
+    for below, item in _walk(root, "/", skip):
+        made = _entry(item, (root, *kept))
+        if made is not None:
+            found[f"{place}{below}".strip("/")] = made
     return found
+
+
+def entry(path: Path, kept: Sequence[Path]) -> Entry:
+    """Return the entry of one file or link; see :func:`entries` for ``kept``."""
+    return _link(path, kept) if path.is_symlink() else _file(path)
 
 
 def _walk(folder: Path, below: str, skip: Callable[[str], bool]) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -49,13 +54,17 @@ def _entry(item: os.DirEntry[str], kept: Sequence[Path]) -> Entry | None:
     if item.is_dir():
         return Directory()
     # Sockets and pipes that a program left behind are no part of an environment.
-    return file(Path(item.path)) if item.is_file() else None
+    return _file(Path(item.path)) if item.is_file() else None
+
+
+def _file(path: Path) -> Entry:
+    return File(path, readable_mode(path.stat().st_mode))
 
 
 def _link(path: Path, kept: Sequence[Path]) -> Entry:
     real = path.resolve()
     if real.is_file() and not any(real.is_relative_to(tree.resolve()) for tree in kept):
-        return file(real)
+        return _file(real)
     return Link(str(path.readlink()))
 
 
@@ -71,8 +80,3 @@ def links_on_the_way(path: Path) -> dict[str, Entry]:
                 todo.append(Path(os.path.normpath(step.parent / step.readlink() / current.relative_to(step))))
                 break
     return found
-
-
-def file(path: Path) -> Entry:
-    """Return the entry of one regular file."""
-    return File(path, readable_mode(path.stat().st_mode))

@@ -1,0 +1,67 @@
+"""Layer archives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from paddock.images import archive
+from paddock.images.layers import Content, Directory, Entry, File, Link
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRY = st.one_of(
+    st.builds(Directory),
+    st.builds(Link, st.text("ab/", min_size=1)),
+    st.builds(Content, st.binary(max_size=20)),
+)
+PLACE = st.lists(st.text("abcé", min_size=1, max_size=60), min_size=1, max_size=3).map("/".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(entries=st.dictionaries(PLACE, ENTRY))
+def test_equal_entries_give_equal_bytes_in_any_order(tmp_path: Path, entries: dict[str, Entry]) -> None:
+    """The digest of a layer depends on what it holds, not on how it was collected."""
+    forward = archive.write(entries, tmp_path / "forward.tar")
+    backward = archive.write(dict(reversed(entries.items())), tmp_path / "backward.tar")
+    assert forward == backward
+
+
+def test_times_and_owners_of_this_machine_stay_out(tmp_path: Path) -> None:
+    """A file that was touched gives the same layer."""
+    source = tmp_path / "module.py"
+    source.write_text("pass\n")
+    first = archive.write({"module.py": File(source)}, tmp_path / "first.tar")
+    os.utime(source, (1, 1))
+    assert archive.write({"module.py": File(source)}, tmp_path / "second.tar") == first
+
+
+def test_kinds_contents_and_modes_survive(tmp_path: Path) -> None:
+    """What is unpacked is what was packed."""
+    source = tmp_path / "tool"
+    source.write_bytes(b"#!/bin/sh\n")
+    entries: dict[str, Entry] = {"bin": Directory(0o1777), "bin/tool": File(source, 0o755), "bin/alias": Link("tool")}
+    archive.write(entries, tmp_path / "layer.tar")
+    with tarfile.open(tmp_path / "layer.tar") as opened:
+        found = {member.name: (member.type, member.mode, member.uid, member.linkname) for member in opened}
+        tool = opened.extractfile("bin/tool")
+        assert tool is not None
+        assert tool.read() == b"#!/bin/sh\n"
+    assert found == {
+        "bin": (tarfile.DIRTYPE, 0o1777, 0, ""),
+        "bin/alias": (tarfile.SYMTYPE, 0o777, 0, "tool"),
+        "bin/tool": (tarfile.REGTYPE, 0o755, 0, ""),
+    }
+
+
+def test_the_digest_is_of_the_stored_bytes(tmp_path: Path) -> None:
+    """A registry verifies the digest against what it receives."""
+    blob = archive.write({"a": Content(b"b")}, tmp_path / "layer.tar")
+    stored = (tmp_path / "layer.tar").read_bytes()
+    assert blob == archive.Blob(digest=f"sha256:{hashlib.sha256(stored).hexdigest()}", size=len(stored))

@@ -1,0 +1,62 @@
+"""What is made, and when nothing is."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paddock.images import assembly, environment, making, release
+from paddock.images import registry as registries
+
+BASE = release.Release(distribution="debian", codename="bookworm", machine="x86_64")
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose release is known and whose registry has everything."""
+    monkeypatch.setattr(release, "current", lambda: BASE)
+    monkeypatch.setattr(registries, "missing", lambda _host, _references: [])
+
+
+@pytest.mark.usefixtures("known")
+def test_nothing_is_made_when_the_registry_has_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The start of every run passes here: neither the cache nor the lock is touched."""
+    monkeypatch.setattr(making.Maker, "publish", lambda *_: pytest.fail("something was made"))
+    cache = tmp_path / "cache"
+    said: list[str] = []
+    images, python = assembly.ensure("host:5", crane=tmp_path, inpod={}, uid=1, report=said.append, cache=cache)
+    assert images.worker.startswith("host:5/paddock/worker:")
+    assert python.executable == Path(sys.executable)
+    assert said == []
+    assert not cache.exists()
+
+
+def keys(**changes: object) -> assembly.Keys:
+    given: dict[str, object] = {"inpod": {"main.py": b"1"}, "uid": 1000, "base": BASE} | changes
+    return assembly.keys_of(environment.Environment.current(), given["base"], given["inpod"], given["uid"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", [{"uid": 1001}, {"inpod": {"main.py": b"2"}}, {"inpod": {"other.py": b"1"}}])
+def test_user_and_in_pod_half_change_only_the_worker_image(change: dict[str, object]) -> None:
+    """They lie in the uppermost layer: all others stay as they are."""
+    before, after = keys(), keys(**change)
+    assert before.worker != after.worker
+    assert (before.packages, before.broker, before.database) == (after.packages, after.broker, after.database)
+
+
+def test_another_release_changes_everything() -> None:
+    """All layers lie on the base or hold libraries that fit it."""
+    other = release.Release(distribution="debian", codename="trixie", machine="x86_64")
+    before, after = dataclasses.asdict(keys()), dataclasses.asdict(keys(base=other))
+    assert [name for name in before if before[name] == after[name]] == []
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    """It stands on the start path of every run, also of those that make no images."""
+    script = "import sys, paddock.images; print(*[name for name in sys.modules if name.startswith('paddock.images.')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
