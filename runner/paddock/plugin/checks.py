@@ -12,7 +12,7 @@ import pytest
 from paddock import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _INFORMATION = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "collectonly", "cacheshow")
 
@@ -49,11 +49,13 @@ def check(config: pytest.Config) -> None:
     for holds, sentence in _REFUSALS:
         if holds(config):
             raise pytest.UsageError(sentence)
+    for path in _missing(config):  # under xdist only the workers would look, and end with "no tests ran"
+        raise pytest.UsageError(f"{path} was not found, neither as a file nor as a folder: check the paths given.")
 
 
-def _lacks_paths(config: pytest.Config) -> bool:
+def _missing(config: pytest.Config) -> Iterator[str]:
     paths = () if config.option.pyargs else (argument.split("::")[0] for argument in config.args)
-    return not all((config.invocation_params.dir / path).exists() for path in paths)
+    return (path for path in paths if not (config.invocation_params.dir / path).exists())
 
 
 _REFUSALS: tuple[tuple[Callable[[pytest.Config], bool], str], ...] = (
@@ -72,9 +74,5 @@ _REFUSALS: tuple[tuple[Callable[[pytest.Config], bool], str], ...] = (
     (
         lambda config: bool(getattr(config.option, "looponfail", False)),
         "--paddock cannot be combined with --looponfail, which pytest-xdist gives up: drop it.",
-    ),
-    (
-        _lacks_paths,
-        "A file or folder to test was not found: check the paths on the command line.",
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling
 
 from paddock.errors import InfrastructureError
 from paddock.plugin import coverage_data, engine_factory, environment, remote
@@ -15,13 +16,15 @@ from paddock.plugin.books import Books
 from paddock.plugin.ledger import Exit
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
-from paddock.plugin.xdist_seam import LOST, Nodes, plan_workers
+from paddock.plugin.xdist_seam import Lost, Nodes, lost, plan_workers
 from paddock.scheduling.elastic import ElasticScheduling
+from paddock.scheduling.groups import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from types import ModuleType
 
+    from xdist.remote import Producer
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
@@ -92,25 +95,28 @@ class Controller:
         self._nodes.note_ready(node)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, ElasticScheduling]:
+    def pytest_xdist_make_scheduler(
+        self, config: pytest.Config, log: Producer
+    ) -> Generator[None, Scheduling, ElasticScheduling]:
         """Let the scheduler, xdist's or a user's, begin without waiting for every worker."""
         inner = yield
+        if type(inner) is LoadGroupScheduling:
+            inner = GroupScheduling(config, log, self._nodes.groups)
         return ElasticScheduling(inner, self)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         """Tell why a worker went, put its coverage in place, and end a run that nobody is left to do."""
-        worker, output = node.gateway.id, getattr(node, "workeroutput", {})
-        coverage_data.save(self._config, worker, output)
-        reason = output.get(LOST)
-        if reason is not None:
-            self._note_lost(worker, reason)
+        worker, why = node.gateway.id, lost(node)
+        coverage_data.save(self._config, worker, getattr(node, "workeroutput", {}))
+        if why is not None:
+            self._note_lost(worker, why)
         elif error:
             self._tell_cause(worker)
 
-    def _note_lost(self, worker: str, reason: str) -> None:
-        cause = self._cause(worker)
-        self._books.lose(worker, f"{reason} ({cause})" if cause else reason)
+    def _note_lost(self, worker: str, why: Lost) -> None:
+        cause = self._cause(worker) if why.unexplained else ""
+        self._books.lose(worker, f"{why.reason} ({cause})" if cause else why.reason)
         self._retire(worker)
         if not self._nodes.roster.alive() and not self._nodes.is_ending:
             self._books.fault("No worker is left to run tests.")

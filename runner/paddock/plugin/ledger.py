@@ -81,4 +81,4 @@ class Ledger:
 
 
 def _anonymous(reason: str, worker: str) -> str:
-    return re.sub(rf"\b{re.escape(worker)}\b", "gw*", reason)
+    return re.sub(rf"\b{re.escape(worker)}\b|0x[0-9a-f]+", "*", reason)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 KEY = "paddock"
-"""Where our part of ``workerinput`` stands: ``directory``, and ``cache`` (key -> JSON) or ``None`` without a cache."""
+"""Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache) and
+``groups`` (a channel to tell groups of tests, with --dist loadgroup)."""
 
 Call = tuple[dict[str, Any], list[str], dict[str, Any], list[str]]
 """What xdist sends first: workerinput, arguments, options, the controller's search path."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
     Event = tuple[str, dict[str, Any]]
 
 TX_KEY = "paddock"
-LOST = "paddock_lost"
-"""Key of ``workeroutput`` with the reason why a worker never came."""
+_LOST = "paddock_lost"
+_LOST_CONNECTION = "Not properly terminated"
+"""xdist's words for a worker that went without a word of its own."""
 _CACHE_KEYS = ("cache/lastfailed", "cache/nodeids", "cache/stepwise")
 _BOOT = """\
 import sys
@@ -57,6 +59,21 @@ def plan_workers(config: pytest.Config) -> list[str]:
     count = len(config.option.tx)
     config.option.tx = [f"popen//{TX_KEY}={number}" for number in range(count)]
     return [f"gw{number}" for number in range(count)]
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker that never came, as far as xdist is concerned."""
+
+    reason: str
+    unexplained: bool
+    """Whether the worker itself gave no reason, so that its engine may know more."""
+
+
+def lost(node: WorkerController) -> Lost | None:
+    """Return why a worker never came, or ``None`` if it did."""
+    found: Lost | None = getattr(node, "workeroutput", {}).get(_LOST)
+    return found
 
 
 class StreamGroup(execnet.Group):
@@ -93,6 +110,8 @@ class Nodes:
 
     def __init__(self, config: pytest.Config, open_stream: Callable[[str], WorkerStream]) -> None:
         self.roster = Roster()
+        self.groups: dict[str, str] = {}
+        """Node id -> group, as workers tell before xdist hears of their collection."""
         self._config, self._open_stream = config, open_stream
         self._nodes: dict[str, WorkerController] = {}
         self._forward: dict[str, Callable[[Event], None]] = {}
@@ -113,8 +132,15 @@ class Nodes:
         self.roster.enter(worker)
         self._nodes[worker], self._forward[worker] = node, node.putevent
         node.putevent = partial(self._hear, node)
-        node.workerinput[remote.KEY] = {"directory": str(self._config.invocation_params.dir), "cache": self._cache()}
-        _io(node).start(partial(self._open_stream, worker), lambda reason: self._tell(node, OPEN_FAILED, reason))
+        node.workerinput[remote.KEY] = self._input(node)
+        _io(node).start(partial(self._open_stream, worker), partial(self._tell, node, OPEN_FAILED))
+
+    def _input(self, node: WorkerController) -> dict[str, object]:
+        ours: dict[str, object] = {"directory": str(self._config.invocation_params.dir), "cache": self._cache()}
+        if self._config.option.dist == "loadgroup":
+            channel = ours["groups"] = node.gateway.newchannel()
+            channel.setcallback(self.groups.update)
+        return ours
 
     def _cache(self) -> dict[str, str] | None:
         cache = getattr(self._config, "cache", None)
@@ -133,12 +159,13 @@ class Nodes:
         if action is Action.PASS and event is not None:
             self._forward[worker](event)
         elif action in {Action.FAIL, Action.FINISH}:
-            self._take_leave(node, reason if action is Action.FAIL else None)
+            unexplained = word == OPEN_FAILED or reason == _LOST_CONNECTION
+            self._take_leave(node, Lost(reason, unexplained) if action is Action.FAIL else None)
 
-    def _take_leave(self, node: WorkerController, reason: str | None) -> None:
+    def _take_leave(self, node: WorkerController, why: Lost | None) -> None:
         # As xdist's WorkerController does for a worker's own "workerfinished"; pytest-cov asks for its node's id.
         output = {"exitstatus": 0, "shouldfail": False, "shouldstop": False, "cov_worker_node_id": node.gateway.id}
-        node.workeroutput = {**output, LOST: reason}
+        node.workeroutput = {**output, _LOST: why}
         node._down = True  # noqa: SLF001 - see the module's docstring
         self._forward[node.gateway.id](("workerfinished", {"node": node}))
 

@@ -7,6 +7,7 @@ and where the engine writes down what it was asked are in its environment.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -88,10 +89,8 @@ class SubprocessStream:
         assert self.process.stdin
         with self._lock:
             self._closed = True
-            try:
+            with contextlib.suppress(OSError):
                 self.process.stdin.close()
-            except OSError:
-                pass
 
     def interrupt(self) -> None:
         """Send SIGINT."""
@@ -121,7 +120,7 @@ class SubprocessEngine:
         self._created: list[str] = []
         self._ended = threading.Event()
         self._scratch = Path(tempfile.mkdtemp(prefix="paddock-subprocess-", dir="/tmp"))
-        self._note("create", **{"run": request.run_id, "root": str(request.root)})
+        self._note("create", run=request.run_id, root=str(request.root))
         if "create" in self._faults.get("engine", {}):
             raise InfrastructureError(self._faults["engine"]["create"])
 
@@ -176,7 +175,7 @@ class SubprocessEngine:
 
     def cause(self, worker: str) -> str:
         """Return how the process ended."""
-        status = self._streams[worker].wait(5) if worker in self._streams else None
+        status = self._streams[worker].wait(1) if worker in self._streams else None
         if status is None:
             return ""
         if status.signal:

@@ -1,0 +1,54 @@
+"""Fixtures of the plugin's contract tests: a ``Run`` over the subprocess engine."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import paddock
+from tests.contract.plugin import subprocess_engine
+from tests.contract.plugin.running import clean_environment, run_pytest, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.contract.plugin.running import Interrupt, Result, Run
+
+ENGINE = Path(subprocess_engine.__file__)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs pytest with Paddock on child processes, in a project folder of the test's own."""
+    project = tmp_path / "project"
+    for folder in ("project", "temp", "witness"):
+        (tmp_path / folder).mkdir()
+
+    def run(
+        *args: str,
+        files: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        faults: Mapping[str, Mapping[str, object]] | None = None,
+        interrupts: Sequence[Interrupt] = (),
+        paddock: bool = True,
+    ) -> Result:
+        write(project, files or {})
+        given = {**clean_environment(), **_environment(tmp_path, faults), **(environment or {})}
+        ours = ["-p", ENGINE.stem, "--paddock"] if paddock else []
+        return run_pytest(["-p", "paddock.plugin", *ours, *args], project, given, interrupts)
+
+    return run
+
+
+def _environment(folder: Path, faults: Mapping[str, Mapping[str, object]] | None) -> dict[str, str]:
+    return {
+        "PYTHONPATH": os.pathsep.join([str(Path(paddock.__file__).parents[1]), str(ENGINE.parent)]),
+        "PYTEST_DEBUG_TEMPROOT": str(folder / "temp"),
+        "WITNESS": str(folder / "witness"),
+        subprocess_engine.FAULTS: json.dumps(faults or {}),
+        subprocess_engine.RECORD: str(folder / "engine.jsonl"),
+    }

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddock import settings
+from paddock.errors import UsageError
+from paddock.settings import OPTIONS, Settings, Source, resolve
+from paddock.specs import PhaseLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "options.md"
+
+
+def test_documentation_is_made_from_the_table() -> None:
+    """docs/options.md is what the table gives now."""
+    assert DOCUMENT.read_text(encoding="utf-8") == settings.documentation()
+
+
+def test_every_phase_limit_has_its_option() -> None:
+    """A new field of PhaseLimits cannot be forgotten here, nor its default differ."""
+    assert resolve({}, {}, {}).limits == PhaseLimits()
+    assert [option.name for option in settings.LIMIT_OPTIONS] == [
+        f"{limit.name}-limit" for limit in fields(PhaseLimits)
+    ]
+
+
+def test_names_are_unique_everywhere() -> None:
+    """No two options share a flag, a variable or an attribute."""
+    for attribute in ("name", "flag", "environment", "destination"):
+        values = [getattr(option, attribute) for option in OPTIONS]
+        assert len(values) == len(set(values)), attribute
+
+
+def test_defaults_are_of_their_own_kind() -> None:
+    """Every default can be typed by a user and gives the type that Settings declares."""
+    made = resolve({}, {}, {})
+    assert (made.engine, made.context, made.kubeconfig, made.deadline, made.grace) == (
+        "kubernetes",
+        None,
+        None,
+        7200,
+        10.0,
+    )
+    assert (made.worker_memory, made.worker_cpu, made.security, made.variables) == ("1Gi", "100m", "restricted", ())
+    assert type(made.deadline) is int
+
+
+@given(chosen=st.sets(st.sampled_from([Source.FLAG, Source.ENVIRONMENT, Source.PYPROJECT])))
+def test_the_nearer_source_wins(chosen: set[Source]) -> None:
+    """Flag > environment > pyproject > default, whichever of them are given."""
+    flags = {"deadline": str(int(Source.FLAG))} if Source.FLAG in chosen else {}
+    environment = {"PADDOCK_DEADLINE": str(int(Source.ENVIRONMENT))} if Source.ENVIRONMENT in chosen else {}
+    table = {"deadline": int(Source.PYPROJECT)} if Source.PYPROJECT in chosen else {}
+    made = resolve(flags, environment, table)
+    expected = max(chosen, default=Source.DEFAULT)
+    assert made.given["deadline"].source is expected
+    assert made.deadline == (int(expected) or 7200)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "table", "sentence"),
+    [
+        ({"deadline": "soon"}, {}, {}, "--paddock-deadline is 'soon'; expected seconds, a whole number above zero."),
+        ({"deadline": "-1"}, {}, {}, "--paddock-deadline is '-1'; expected seconds, a whole number above zero."),
+        ({"image-limit": "inf"}, {}, {}, "--paddock-image-limit is 'inf'; expected seconds, a number above zero."),
+        (
+            {},
+            {"PADDOCK_WORKER_MEMORY": "1 GB"},
+            {},
+            (
+                "the environment variable PADDOCK_WORKER_MEMORY is '1 GB'; "
+                "expected a Kubernetes quantity such as 512Mi, 1Gi, 100m or 2."
+            ),
+        ),
+        (
+            {},
+            {},
+            {"grace": "10"},
+            "'grace' in [tool.paddock] of pyproject.toml is '10'; expected seconds, a number above zero.",
+        ),
+        (
+            {},
+            {},
+            {"deadline": True},
+            "'deadline' in [tool.paddock] of pyproject.toml is True; expected seconds, a whole number above zero.",
+        ),
+        ({"engine": "docker"}, {}, {}, "--paddock-engine is 'docker'; expected one of kubernetes, local, auto."),
+        (
+            {"run-id": "UPPER"},
+            {},
+            {},
+            "--paddock-run-id is 'UPPER'; expected 1 to 20 lower-case letters, digits and inner hyphens.",
+        ),
+        (
+            {"env": ["A-B"]},
+            {},
+            {},
+            "--paddock-env is 'A-B'; expected names of environment variables, separated by commas.",
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_with_its_origin(
+    flags: Mapping[str, settings.Raw],
+    environment: Mapping[str, str],
+    table: Mapping[str, object],
+    sentence: str,
+) -> None:
+    """The message names where the value came from, the value, and what was expected."""
+    with pytest.raises(UsageError) as caught:
+        resolve(flags, environment, table)
+    assert str(caught.value) == sentence
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    """A slip of the pen in pyproject.toml is told with the name that was meant."""
+    with pytest.raises(UsageError, match=r"unknown key 'worker_memry'. Did you mean 'worker-memory'\?"):
+        resolve({}, {}, {"worker_memry": "1Gi"})
+
+
+def test_a_key_like_no_other_lists_all() -> None:
+    """With nothing near, all keys are told; those that make no sense in a file are not among them."""
+    with pytest.raises(UsageError, match=r"unknown key 'zzz'\. Known keys: engine, context") as caught:
+        resolve({}, {}, {"zzz": 1})
+    assert "run-id" not in str(caught.value)
+
+
+def test_repeated_names_are_joined() -> None:
+    """A list in TOML, a flag given twice and commas in the environment mean the same."""
+    by_flags = resolve({"env": ["A", "B"]}, {}, {}).variables
+    by_environment = resolve({}, {"PADDOCK_ENV": "A, B"}, {}).variables
+    by_table = resolve({}, {}, {"env": ["A", "B"]}).variables
+    assert by_flags == by_environment == by_table == ("A", "B")
+
+
+def test_arguments_bring_the_same_settings_to_a_child() -> None:
+    """What was given is passed on as flags; defaults are not."""
+    first = resolve({"env": ["A", "B"], "run-id": "k7x2mq"}, {"PADDOCK_GRACE": "3"}, {"worker-cpu": "2"})
+    arguments = first.to_arguments()
+    assert arguments == [
+        "--paddock-grace=3",
+        "--paddock-run-id=k7x2mq",
+        "--paddock-worker-cpu=2",
+        "--paddock-env=A",
+        "--paddock-env=B",
+    ]
+    assert resolve(_flags(arguments), {}, {}) == first
+
+
+def _flags(arguments: list[str]) -> dict[str, settings.Raw]:
+    found: dict[str, settings.Raw] = {}
+    for argument in arguments:
+        flag, _, text = argument.partition("=")
+        option = next(option for option in OPTIONS if option.flag == flag)
+        found[option.name] = [*(found.get(option.name) or []), text] if option.kind.repeated else text
+    return found
+
+
+def test_each_run_draws_its_own_id() -> None:
+    """Two runs side by side do not share namespaces."""
+    assert resolve({}, {}, {}).run_id != resolve({}, {}, {}).run_id
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("1", True), ("true", True), ("0", False), ("", False), ("no", False)])
+def test_the_variable_switches_paddock_on(text: str, wanted: bool) -> None:  # noqa: FBT001 - a table of cases
+    """PADDOCK=1 is --paddock; PADDOCK=0 and an empty one are not."""
+    assert settings.is_enabled(None, {"PADDOCK": text}) is wanted
+
+
+def test_a_variable_that_is_neither_is_refused() -> None:
+    """PADDOCK=perhaps is a mistake and not a no."""
+    with pytest.raises(UsageError, match="PADDOCK is 'perhaps'; expected true or false"):
+        settings.is_enabled(None, {"PADDOCK": "perhaps"})
+
+
+def test_explain_tells_where_each_value_came_from() -> None:
+    """Provenance can be read by a person."""
+    lines = resolve({"deadline": "5"}, {}, {}).explain()
+    assert "deadline = 5 (--paddock-deadline)" in lines
+    assert "grace = 10 (default)" in lines
+
+
+def test_pyproject_is_read_where_it_is(tmp_path: Path) -> None:
+    """No file and no table mean no settings; a broken file is a usage error that names it."""
+    assert settings.read_pyproject(tmp_path) == {}
+    (tmp_path / "pyproject.toml").write_text("[tool.paddock]\ngrace = 3\n", encoding="utf-8")
+    assert settings.read_pyproject(tmp_path) == {"grace": 3}
+    (tmp_path / "pyproject.toml").write_text("[tool.paddock\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"pyproject.toml cannot be read as TOML"):
+        settings.read_pyproject(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool]\npaddock = 3\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="expected a table of options"):
+        settings.read_pyproject(tmp_path)
+
+
+def test_settings_hold_what_the_table_declares() -> None:
+    """Each field of Settings comes from the table, and each option reaches a field."""
+    names = {field.name for field in fields(Settings)} - {"limits", "given", "variables"}
+    options = {option.name.replace("-", "_") for option in OPTIONS if option not in settings.LIMIT_OPTIONS}
+    assert names == options - {"enabled", "env"}
