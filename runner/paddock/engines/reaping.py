@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=float,
         default=PhaseLimits().release,
         metavar="SECONDS",
-        help="how long to wait until everything is gone (default: %(default)s)",
+        help="how long to wait until everything is gone; 0 asks for it and returns (default: %(default)s)",
     )
     parser.set_defaults(handler=reap)
 

@@ -43,14 +43,18 @@ def release(cluster: Cluster, run_id: str, namespaces: Sequence[str]) -> Account
 
 
 def reap(cluster: Cluster, run_id: str, *, seconds: float) -> Account:
-    """End everything of one run and wait up to ``seconds`` until it is gone; safe to call at any time, repeatedly."""
+    """End everything of one run and wait up to ``seconds`` until it is gone; safe to call at any time, repeatedly.
+
+    With 0 seconds nothing is waited for: what is asked to go counts as deleted, as in :func:`release`.
+    """
     found = _of_run(cluster, run_id)
     ours = [_name(one) for one in found]
     alive = [_name(one) for one in found if "deletionTimestamp" not in one["metadata"]]
     strangers = alive if alive and not records.exists(cluster, run_id) else []
     account = release(cluster, run_id, [name for name in alive if name not in strangers])
     left = dict(account.left) | dict.fromkeys(strangers, f"no run {run_id} is recorded, so it may not be ours")
-    left |= _await_gone(cluster, run_id, {*ours} - {*left}, Deadline(seconds))
+    if seconds:
+        left |= _await_gone(cluster, run_id, {*ours} - {*left}, Deadline(seconds))
     if not found:
         _erase(cluster, run_id, left)
     return Account(created=ours, deleted=[name for name in ours if name not in left], left=left)

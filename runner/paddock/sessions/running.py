@@ -63,9 +63,9 @@ def _pytest(session: nox.Session, run_id: str, *arguments: str) -> None:
 
 
 def _reap(session: nox.Session, run_id: str) -> None:
-    """Delete what the run left; says nothing when that is nothing."""
+    """Ask for the deletion of what the run left, and give the prompt back: namespaces take seconds to vanish."""
     try:
-        session.run("python", "-m", "paddock", "reap", "--run", run_id, log=False, silent=True)
+        session.run("python", "-m", "paddock", "reap", "--run", run_id, "--wait", "0", log=False, silent=True)
     except CommandFailed:
         session.error(f"What run {run_id} left could not be deleted; try again with: paddock reap --run {run_id}")
 

@@ -100,6 +100,12 @@ def test_a_reaper_explains_what_does_not_go_away() -> None:
     assert account.left == {"a": "finalizer x remains"}
 
 
+def test_a_reaper_in_a_hurry_asks_and_does_not_wait() -> None:
+    """With 0 seconds what is asked to go counts as deleted: the prompt comes back before the controller is done."""
+    account = release.reap(Cluster("a", stuck=True), RUN, seconds=0)  # type: ignore[arg-type]
+    assert account.verified() == "namespaces: found 1, left 0"
+
+
 @pytest.mark.parametrize("recorded", [True, False])
 def test_reaping_a_run_that_left_nothing_is_quiet(recorded: bool) -> None:  # noqa: FBT001 - a pytest parameter
     """A reaper may be called at any time."""
