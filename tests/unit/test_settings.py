@@ -8,28 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddock import settings
 from paddock.errors import UsageError
-from paddock.settings import OPTIONS, Settings, Source, resolve
+from paddock.settings.documentation import documentation
+from paddock.settings.resolution import Settings, read_pyproject, resolve
+from paddock.settings.table import LIMITS, OPTIONS, Source, is_enabled
 from paddock.specs import PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from paddock.settings.table import Raw
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "options.md"
 
 
 def test_documentation_is_made_from_the_table() -> None:
     """docs/options.md is what the table gives now."""
-    assert DOCUMENT.read_text(encoding="utf-8") == settings.documentation()
+    assert DOCUMENT.read_text(encoding="utf-8") == documentation()
 
 
 def test_every_phase_limit_has_its_option() -> None:
     """A new field of PhaseLimits cannot be forgotten here, nor its default differ."""
     assert resolve({}, {}, {}).limits == PhaseLimits()
-    assert [option.name for option in settings.LIMIT_OPTIONS] == [
-        f"{limit.name}-limit" for limit in fields(PhaseLimits)
-    ]
+    assert list(LIMITS) == [limit.name for limit in fields(PhaseLimits)]
 
 
 def test_names_are_unique_everywhere() -> None:
@@ -108,7 +109,7 @@ def test_the_nearer_source_wins(chosen: set[Source]) -> None:
     ],
 )
 def test_a_wrong_value_is_one_sentence_with_its_origin(
-    flags: Mapping[str, settings.Raw],
+    flags: Mapping[str, Raw],
     environment: Mapping[str, str],
     table: Mapping[str, object],
     sentence: str,
@@ -154,8 +155,8 @@ def test_arguments_bring_the_same_settings_to_a_child() -> None:
     assert resolve(_flags(arguments), {}, {}) == first
 
 
-def _flags(arguments: list[str]) -> dict[str, settings.Raw]:
-    found: dict[str, settings.Raw] = {}
+def _flags(arguments: list[str]) -> dict[str, Raw]:
+    found: dict[str, Raw] = {}
     for argument in arguments:
         flag, _, text = argument.partition("=")
         option = next(option for option in OPTIONS if option.flag == flag)
@@ -171,13 +172,13 @@ def test_each_run_draws_its_own_id() -> None:
 @pytest.mark.parametrize(("text", "wanted"), [("1", True), ("true", True), ("0", False), ("", False), ("no", False)])
 def test_the_variable_switches_paddock_on(text: str, wanted: bool) -> None:  # noqa: FBT001 - a table of cases
     """PADDOCK=1 is --paddock; PADDOCK=0 and an empty one are not."""
-    assert settings.is_enabled(None, {"PADDOCK": text}) is wanted
+    assert is_enabled(None, {"PADDOCK": text}) is wanted
 
 
 def test_a_variable_that_is_neither_is_refused() -> None:
     """PADDOCK=perhaps is a mistake and not a no."""
     with pytest.raises(UsageError, match="PADDOCK is 'perhaps'; expected true or false"):
-        settings.is_enabled(None, {"PADDOCK": "perhaps"})
+        is_enabled(None, {"PADDOCK": "perhaps"})
 
 
 def test_explain_tells_where_each_value_came_from() -> None:
@@ -189,19 +190,19 @@ def test_explain_tells_where_each_value_came_from() -> None:
 
 def test_pyproject_is_read_where_it_is(tmp_path: Path) -> None:
     """No file and no table mean no settings; a broken file is a usage error that names it."""
-    assert settings.read_pyproject(tmp_path) == {}
+    assert read_pyproject(tmp_path) == {}
     (tmp_path / "pyproject.toml").write_text("[tool.paddock]\ngrace = 3\n", encoding="utf-8")
-    assert settings.read_pyproject(tmp_path) == {"grace": 3}
+    assert read_pyproject(tmp_path) == {"grace": 3}
     (tmp_path / "pyproject.toml").write_text("[tool.paddock\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"pyproject.toml cannot be read as TOML"):
-        settings.read_pyproject(tmp_path)
+        read_pyproject(tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool]\npaddock = 3\n", encoding="utf-8")
     with pytest.raises(UsageError, match="expected a table of options"):
-        settings.read_pyproject(tmp_path)
+        read_pyproject(tmp_path)
 
 
 def test_settings_hold_what_the_table_declares() -> None:
     """Each field of Settings comes from the table, and each option reaches a field."""
     names = {field.name for field in fields(Settings)} - {"limits", "given", "variables"}
-    options = {option.name.replace("-", "_") for option in OPTIONS if option not in settings.LIMIT_OPTIONS}
+    options = {option.name.replace("-", "_") for option in OPTIONS if not option.name.endswith("-limit")}
     assert names == options - {"enabled", "env"}

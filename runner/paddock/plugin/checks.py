@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock import settings
+from paddock.settings import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def check_early(config: pytest.Config) -> None:
             "--paddock needs pytest-xdist, which is not loaded: drop '-p no:xdist' or install pytest-xdist.",
         )
     given = [str(argument) for argument in config.invocation_params.args]
-    for option in settings.OPTIONS:
+    for option in table.OPTIONS:
         if option.kind.path and option.flag in given:
             raise pytest.UsageError(
                 f"{option.flag} and its path in two words would move pytest's rootdir: write {option.flag}=PATH.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.scheduler import LoadGroupScheduling
 
 from paddock.errors import InfrastructureError
 from paddock.plugin import coverage_data, engine_factory, environment, remote
@@ -17,19 +16,18 @@ from paddock.plugin.ledger import Exit
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
 from paddock.plugin.xdist_seam import Lost, Nodes, lost, plan_workers
+from paddock.scheduling import crashes
 from paddock.scheduling.elastic import ElasticScheduling
-from paddock.scheduling.groups import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from types import ModuleType
 
-    from xdist.remote import Producer
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
     from paddock.engines.protocol import Engine, WorkerStream
-    from paddock.settings import Settings
+    from paddock.settings.resolution import Settings
 
 
 class Controller:
@@ -95,13 +93,10 @@ class Controller:
         self._nodes.note_ready(node)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_xdist_make_scheduler(
-        self, config: pytest.Config, log: Producer
-    ) -> Generator[None, Scheduling, ElasticScheduling]:
+    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, ElasticScheduling]:
         """Let the scheduler, xdist's or a user's, begin without waiting for every worker."""
         inner = yield
-        if type(inner) is LoadGroupScheduling:
-            inner = GroupScheduling(config, log, self._nodes.groups)
+        crashes.tell_groups(inner, self._nodes.groups)
         return ElasticScheduling(inner, self)
 
     @pytest.hookimpl(tryfirst=True)

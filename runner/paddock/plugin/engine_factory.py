@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddock.engines.protocol import Engine
-    from paddock.settings import Settings
+    from paddock.settings.resolution import Settings
 
 PLUGIN = "paddock-engine-factory"
 

@@ -1,4 +1,4 @@
-"""Between pytest's options and ``settings``: declares the flags and reads what was given.
+"""Between pytest's options and ``paddock.settings``: declares the flags and reads what was given.
 
 It must not decide anything: values, defaults and their order stand in ``paddock.settings``.
 """
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock import settings
 from paddock.errors import UsageError
+from paddock.settings import table
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Mapping
+
+    from paddock.settings.resolution import Settings
 
 WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 
@@ -24,19 +26,19 @@ WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 def declare(parser: pytest.Parser) -> None:
     """Add every option of the table to pytest's parser, unread: ``settings`` knows how."""
     group = parser.getgroup("paddock", "paddock: a Kubernetes namespace for every worker")
-    for option in settings.OPTIONS:
+    for option in table.OPTIONS:
         group.addoption(
             option.flag, dest=option.destination, default=None, help=_help(option), **_shape(option.kind, option)
         )
 
 
-def _shape(kind: settings.Kind, option: settings.Option) -> dict[str, str]:
+def _shape(kind: table.Kind, option: table.Option) -> dict[str, str]:
     if kind.switch:
         return {"action": "store_const", "const": "true"}
     return {"action": "append" if kind.repeated else "store", "metavar": option.kind.metavar}
 
 
-def _help(option: settings.Option) -> str:
+def _help(option: table.Option) -> str:
     default = f" (default: {option.default}{' s' if option.unit else ''})" if option.default else ""
     return f"{option.help}{default}"
 
@@ -46,21 +48,23 @@ def wanted(namespace: Namespace) -> bool:
     if WORKER_VARIABLE in os.environ:
         return False
     with told():
-        return settings.is_enabled(namespace.paddock, os.environ)
+        return table.is_enabled(namespace.paddock, os.environ)
 
 
-def read(config: pytest.Config) -> settings.Settings:
+def read(config: pytest.Config) -> Settings:
     """Return the settings of this run.
 
     Raises:
         pytest.UsageError: something was given that cannot be meant.
     """
+    from paddock.settings.resolution import read_pyproject, resolve  # noqa: PLC0415 - a run without Paddock needs none of it
+
     with told():
-        return settings.resolve(_flags(config.option), os.environ, settings.read_pyproject(config.rootpath))
+        return resolve(_flags(config.option), os.environ, read_pyproject(config.rootpath))
 
 
-def _flags(namespace: Namespace) -> Mapping[str, settings.Raw]:
-    return {option.name: getattr(namespace, option.destination) for option in settings.OPTIONS}
+def _flags(namespace: Namespace) -> Mapping[str, table.Raw]:
+    return {option.name: getattr(namespace, option.destination) for option in table.OPTIONS}
 
 
 @contextmanager

@@ -1,16 +1,19 @@
-"""What xdist's schedulers by scope (loadscope, loadfile, loadgroup) get wrong after a crash, put right.
+"""What xdist's schedulers by scope (loadscope, loadfile, loadgroup) get wrong, put right: crashes and groups.
 
 pytest-xdist 3.8 hands the crashed test out again with the rest of its unit, so it crashes worker after worker, and
-hands out units that are complete, behind which a lone worker waits for ever. Touches ``assigned_work`` only.
+hands out units that are complete, behind which a lone worker waits for ever. With pytest 9.2 it no
+longer sees groups (issue 1386). Touches ``assigned_work`` and ``_split_scope`` of single schedulers, no class.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from xdist.workermanage import WorkerController
 
     Units = dict[str, dict[str, bool]]
@@ -50,3 +53,10 @@ def schedule_late(scheduler: Any) -> None:  # noqa: ANN401 - see remove_node
     scheduler.schedule()
     if isinstance(scheduler, LoadScopeScheduling):
         scheduler.schedule()
+
+
+def tell_groups(scheduler: Any, groups: Mapping[str, str]) -> None:  # noqa: ANN401 - see remove_node
+    """Have loadgroup look up the tests' groups in ``groups``, which fills as workers collect; others have none."""
+    if isinstance(scheduler, LoadGroupScheduling):
+        by_node_id = scheduler._split_scope  # noqa: SLF001 - what xdist's own schedulers override
+        scheduler._split_scope = lambda node_id: groups.get(node_id) or by_node_id(node_id)  # noqa: SLF001 - as above

@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling, LoadScheduling, LoadScopeScheduling, WorkStealingScheduling
+from xdist.scheduler import (
+    LoadFileScheduling,
+    LoadGroupScheduling,
+    LoadScheduling,
+    LoadScopeScheduling,
+    WorkStealingScheduling,
+)
 
+from paddock.scheduling import crashes
 from paddock.scheduling.elastic import STRAGGLERS, ElasticScheduling
-from paddock.scheduling.groups import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,7 +265,8 @@ def test_no_tests_at_all_is_finished(kind: Callable[..., Any]) -> None:
 def test_groups_are_looked_up() -> None:
     """Tests of one group go to one worker, whatever their files; others stand alone."""
     groups = dict.fromkeys(TESTS[::3], "together")
-    session = Session(lambda config, log: GroupScheduling(config, log, groups), 2)
+    session = Session(LoadGroupScheduling, 2)
+    crashes.tell_groups(session.scheduler._inner, groups)
     first, second = session.come("gw0"), session.come("gw1")
     assert {0, 3, 6} <= set(first.sent)
     session.finish(first, second)
