@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from paddock.node.layout import NodeLayout
 
 _TIMEOUT = 5.0  # seconds per call; an API server under load answers in milliseconds
-_CONFLICT = 409
 
 
 class NodeApi:
@@ -34,9 +33,12 @@ class NodeApi:
         return self._call("GET", path, None)
 
     def create(self, path: str, body: Mapping[str, Any]) -> bool:
-        """Create an object; one that exists already is as good. Tell whether it is there now."""
+        """Create an object in the collection ``path``; one that exists already is as good. Tell whether it is there.
+
+        It is looked for after a refusal: a Service with a fixed address that exists is not refused as a conflict.
+        """
         status, _ = self._call("POST", path, json.dumps(body).encode())
-        return status < http.client.BAD_REQUEST or status == _CONFLICT
+        return status < http.client.BAD_REQUEST or self.get(f"{path}/{body['metadata']['name']}")[0] == http.client.OK
 
     def node_ready(self, name: str) -> bool:
         """Tell whether the Node object exists and its Ready condition is true."""
@@ -58,6 +60,12 @@ def answers(url: str) -> bool:
     with closing(http.client.HTTPConnection(host, timeout=_TIMEOUT)) as connection:
         connection.request("GET", f"/{path}")
         return connection.getresponse().status == http.client.OK
+
+
+def connects(host: str, port: int) -> bool:
+    """Tell whether somebody listens on a TCP port."""
+    with socket.create_connection((host, port), timeout=_TIMEOUT):
+        return True
 
 
 def accepts(socket_path: str) -> bool:

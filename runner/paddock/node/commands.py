@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PaddockError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's product is what it prints
         return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed at exit
+        return 0  # the reader, such as `head`, has seen enough
 
 
 def _say(line: str) -> None:

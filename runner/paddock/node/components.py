@@ -27,7 +27,7 @@ class Check(Enum):
     API = "api"
     """The path of the API server answers 200 to the administrator."""
     NODE = "node"
-    """The Node object is Ready."""
+    """Kubelet listens and its Node object is Ready."""
 
 
 @dataclass(frozen=True, kw_only=True)

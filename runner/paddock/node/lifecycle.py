@@ -5,16 +5,16 @@ Imports what does the work only when there is work: most calls of :func:`up` fin
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from paddock.node import privilege
 from paddock.node.locking import locked
-from paddock.node.places import LOCK
+from paddock.node.places import LOCK, STATE
 from paddock.node.reaching import NodeAccess, access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
 
 def _silent(_line: str) -> None:
@@ -35,7 +35,6 @@ def up(*, report: Callable[[str], None] = _silent) -> NodeAccess:
     from paddock.node import starting  # noqa: PLC0415 - see the module's docstring
 
     privilege.require_root()
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
     with _alone(report):
         return access() or starting.start(report)
 
@@ -50,13 +49,19 @@ def down(*, report: Callable[[str], None] = _silent) -> None:
     from paddock.node import removing  # noqa: PLC0415 - see the module's docstring
 
     privilege.require_root()
-    if not LOCK.parent.exists():
-        return
-    with _alone(report, remove=True):
-        removing.remove(report)
-    removing.remove_if_empty(LOCK.parent)
+    if STATE.exists() or LOCK.exists():
+        with _alone(report):
+            removing.remove(report)
 
 
-def _alone(report: Callable[[str], None], *, remove: bool = False) -> AbstractContextManager[None]:
+@contextmanager
+def _alone(report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock; where no node is left at the end, no lock and no folder of it are left either."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
     line = "waiting for another process that starts or removes the node"
-    return locked(LOCK, waiting=lambda: report(line), remove=remove)
+    try:
+        with locked(LOCK, waiting=lambda: report(line), remove=lambda: not STATE.exists()):
+            yield
+    finally:
+        with suppress(OSError):  # not empty: a node, or a lock that another process has taken meanwhile
+            LOCK.parent.rmdir()

@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def locked(path: Path, *, waiting: Callable[[], None] = lambda: None, remove: bool = False) -> Iterator[None]:
+def locked(
+    path: Path, *, waiting: Callable[[], None] = lambda: None, remove: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Hold the lock of the file ``path``; ``waiting`` is called once if another process holds it.
 
-    ``remove`` takes the file away again at the end, so that nothing is left; others who wait for it notice.
+    ``remove`` is asked at the end whether to take the file away again; others who wait for it notice.
     """
     descriptor = _acquire(path, waiting)
     try:
         yield
     finally:
-        if remove:
+        if remove():
             path.unlink(missing_ok=True)
         os.close(descriptor)
 

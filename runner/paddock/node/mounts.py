@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 TABLE = Path("/proc/self/mountinfo")
 _MOUNT_POINT = 4  # field of a line of mountinfo, see proc(5)
 _DETACH = 2  # MNT_DETACH, see umount(2): also where a process outside still stands in the mount
-_GONE_MEANWHILE = (22, 2)  # EINVAL, ENOENT
+_NO_MOUNT = (errno.EINVAL, errno.ENOENT)
 
 
 def points(table: str) -> list[str]:
@@ -30,18 +31,21 @@ def below(folders: Sequence[Path], table: Path = TABLE) -> list[Path]:
 
 
 def detach_below(folders: Sequence[Path]) -> bool:
-    """Detach every mount below the folders; tell whether none is left.
+    """Detach every mount below the folders; tell whether there was none left that could be.
+
+    A mount hidden under another one is listed, but no name leads to it: it cannot be and is none of ours.
 
     Raises:
         OSError: the kernel refused one.
     """
-    for point in below(folders):
-        _detach(point)
-    return not below(folders)
+    return not [point for point in below(folders) if _detach(point)]
 
 
-def _detach(point: Path) -> None:
+def _detach(point: Path) -> bool:
     library = ctypes.CDLL(None, use_errno=True)
-    if library.umount2(os.fsencode(point), _DETACH) and ctypes.get_errno() not in _GONE_MEANWHILE:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(point))
+    if library.umount2(os.fsencode(point), _DETACH) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _NO_MOUNT:
+        return False
+    raise OSError(code, os.strerror(code), str(point))

@@ -61,7 +61,7 @@ def myself() -> ProcessIdentity:
     return ProcessIdentity(os.getpid(), int(_stat_fields(os.getpid())[_START_FIELD]))
 
 
-def resident_memory(pid: int) -> int:
+def proportional_memory(pid: int) -> int:
     """Return a process' proportional set size in bytes (shared pages divided among their users), 0 when it is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 from typing import TYPE_CHECKING
 
-from paddock.node.api import NodeApi, accepts, answers
+from paddock.node.api import NodeApi, accepts, answers, connects
 from paddock.node.components import Check
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Readiness:
             Check.SOCKET: accepts,
             Check.HTTP: answers,
             Check.API: lambda path: self._api().get(path)[0] == http.client.OK,
-            Check.NODE: lambda name: self._api().node_ready(name),
+            Check.NODE: self._node_ready,
         }
 
     def passed(self, component: Component) -> bool:
@@ -37,6 +37,11 @@ class Readiness:
             return self._checks[component.check](component.target)
         except (OSError, http.client.HTTPException, ValueError):
             return False
+
+    def _node_ready(self, name: str) -> bool:
+        """The Node stays Ready for a while after kubelet has died, so kubelet itself is asked as well."""
+        listens = connects(self._layout.address, self._layout.ports.kubelet)
+        return listens and self._api().node_ready(name)
 
     def _api(self) -> NodeApi:
         return NodeApi(self._layout)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddock.node.places import STATE, STATUS_FILE
-from paddock.node.processes import ProcessIdentity, resident_memory
+from paddock.node.processes import ProcessIdentity, proportional_memory
 from paddock.node.reaching import access
 from paddock.node.states import State
 
@@ -39,7 +39,7 @@ class ComponentStatus:
     @property
     def memory(self) -> int:
         """Proportional set size of its process in bytes."""
-        return resident_memory(self.process.pid) if self.process else 0
+        return proportional_memory(self.process.pid) if self.process else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ def test_a_removed_lock_file_still_excludes(tmp_path: Path) -> None:
             leave.wait(5)
 
     thread = threading.Thread(target=second)
-    with locked(lock, remove=True):
+    with locked(lock, remove=lambda: True):
         thread.start()
         assert waits.wait(5)
     assert inside.wait(5)
@@ -56,6 +56,6 @@ def test_a_removed_lock_file_still_excludes(tmp_path: Path) -> None:
 
 def test_nothing_is_left_when_asked(tmp_path: Path) -> None:
     """The file goes with the lock."""
-    with locked(tmp_path / "lock", remove=True):
+    with locked(tmp_path / "lock", remove=lambda: True):
         pass
     assert list(tmp_path.iterdir()) == []

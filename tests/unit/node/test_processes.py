@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.node.processes import ProcessIdentity, identify, myself, resident_memory
+from paddock.node.processes import ProcessIdentity, identify, myself, proportional_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +54,10 @@ def test_no_process_has_no_identity() -> None:
     """An id out of range is nobody, and killing nobody is no error."""
     assert identify(2**22 + 1) is None
     ProcessIdentity(2**22 + 1, 1).kill()
-    assert resident_memory(2**22 + 1) == 0
+    assert proportional_memory(2**22 + 1) == 0
 
 
 def test_this_process_knows_itself() -> None:
     """Identity and memory of the running interpreter are plausible."""
     assert myself().alive()
-    assert 1_000_000 < resident_memory(myself().pid) < 10**10
+    assert 1_000_000 < proportional_memory(myself().pid) < 10**10
