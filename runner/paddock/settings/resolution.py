@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from paddock.settings.table import Option, Raw
 
+_TABLES_OF_OTHERS = ("sessions",)
+"""Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` checks its own."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -118,7 +121,7 @@ def _toml_text(option: Option, table: Mapping[str, object]) -> str | None:
 def _check_keys(table: Mapping[str, object]) -> None:
     known = [option.name for option in OPTIONS if option.in_pyproject]
     for key in table:
-        if key not in known:
+        if key not in (*known, *_TABLES_OF_OTHERS):
             raise UsageError(f"[{TABLE}] of pyproject.toml has the unknown key {key!r}.{_hint(key, known)}")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from paddock.errors import UsageError
 from paddock.sessions.configuration import SessionConfiguration
+from paddock.settings.resolution import read_pyproject, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,13 @@ def test_keywords_win_over_the_table(tmp_path: Path) -> None:
     write(tmp_path, '[tool.paddock.sessions]\nworkers = 2\ninstall = ["x"]')
     configuration = SessionConfiguration.load(tmp_path, {"workers": 3, "install": None})
     assert (configuration.workers, configuration.install) == (3, ("x",))
+
+
+def test_pytest_leaves_the_sessions_table_to_the_sessions(tmp_path: Path) -> None:
+    """One pyproject.toml configures both; neither takes the other's keys for mistakes."""
+    write(tmp_path, "[tool.paddock]\ndeadline = 60\n[tool.paddock.sessions]\nworkers = 2")
+    assert resolve({}, {}, read_pyproject(tmp_path)).deadline == 60
+    assert SessionConfiguration.load(tmp_path, {}).workers == 2
 
 
 @pytest.mark.parametrize(
