@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 TABLE = "tool.paddock"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RUN_ID = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
+_QUANTITY = r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
 
 class Source(IntEnum):
@@ -68,9 +68,9 @@ def _positive(number: Callable[[str], float]) -> Callable[[str], float]:
     return parse
 
 
-def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+def _matching(pattern: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if not pattern.fullmatch(text):
+        if not re.fullmatch(pattern, text):  # compiled when needed: most runs of pytest give none of our options
             raise ValueError(text)
         return text
 

@@ -184,7 +184,7 @@ def coverage_is_measured_in_the_workers(run: Run) -> None:
     """--cov reports what ran elsewhere, under the same paths, on the terminal and as XML."""
     result = run("-n2", "--cov=app", "--cov-branch", "--cov-report=term", "--cov-report=xml", files=COVERED)
     assert result.code == 0, result
-    assert "100%" in result.out, result
+    assert result.coverage == "100%", result
     assert 'line-rate="1"' in (result.folder / "coverage.xml").read_text(encoding="utf-8")
 
 
@@ -192,9 +192,9 @@ def coverage_is_measured_in_the_workers(run: Run) -> None:
 def coverage_finds_a_data_file_elsewhere(run: Run) -> None:
     """[run] data_file and COVERAGE_FILE do not lose the workers' data."""
     rc = {".coveragerc": "[run]\ndata_file = data/coverage.db\n", "data/keep": ""}
-    assert "100%" in run("-n2", "--cov=app", files={**COVERED, **rc}).out
+    assert run("-n2", "--cov=app", files={**COVERED, **rc}).coverage == "100%"
     environment = {"COVERAGE_FILE": "other.db"}
-    assert "100%" in run("-n2", "--cov=app", files={".coveragerc": ""}, environment=environment).out
+    assert run("-n2", "--cov=app", files={".coveragerc": ""}, environment=environment).coverage == "100%"
 
 
 @case
@@ -287,13 +287,14 @@ def an_internal_error_in_a_worker_is_exit_code_3(run: Run) -> None:
     """A plugin that breaks pytest in a worker ends the run, with its text once and the tests that never ran."""
     text = """
         def pytest_runtest_protocol(item):
-            if "3" in item.name:
+            if item.nodeid == "test_green.py::test_n[3]":
                 raise RuntimeError("the plugin broke")
     """
-    result = run("-n1", files={**GREEN, "conftest.py": text})
+    result = run("-n2", "--dist=loadfile", files={**GREEN, **THREE_FILES, "conftest.py": text})
     assert result.code == 3, result
-    assert result.out.count("INTERNALERROR> E       RuntimeError: the plugin broke") <= 1
-    assert "never ran" in result.out
+    assert result.out.count("RuntimeError: the plugin broke\n") == 1, result
+    assert "Unexpectedly no active workers" not in result.out, result
+    assert "paddock:   test_green.py::test_n[3]\n" in result.out, result
     assert result.last_line.startswith("paddock: namespaces: ")
 
 
@@ -304,6 +305,16 @@ def a_worker_that_cannot_begin_is_told_once(run: Run) -> None:
     result = run("-n2", files={**GREEN, "conftest.py": text})
     assert result.code == 3, result
     assert "never came: for the same reason as" in result.out
+    assert "created 2, deleted 2, left 0" in result.last_line
+
+
+@case
+def a_worker_that_dies_at_its_start_is_not_replaced(run: Run) -> None:
+    """A process that ends before it collects would end again and again: the cause once, exit code 3, no restarts."""
+    text = "import os\ndef pytest_sessionstart():\n    'PYTEST_XDIST_WORKER' in os.environ and os._exit(7)\n"
+    result = run("-n2", files={**GREEN, "conftest.py": text})
+    assert result.code == 3, result
+    assert result.out.count("Not properly terminated (the worker process exited with code 7)") == 1, result
     assert "created 2, deleted 2, left 0" in result.last_line
 
 

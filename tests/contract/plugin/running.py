@@ -48,6 +48,11 @@ class Result:
         return [(worker, node_id) for worker, node_id in found]
 
     @property
+    def coverage(self) -> str:
+        """The share in coverage's last line."""
+        return "".join(re.findall(r"^TOTAL.* (\d+%)$", self.out, flags=re.MULTILINE))
+
+    @property
     def last_line(self) -> str:
         """The last line that is not empty."""
         return [line for line in self.out.splitlines() if line.strip()][-1]
