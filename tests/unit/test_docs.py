@@ -30,6 +30,15 @@ def test_decisions_are_numbered_in_order_and_listed() -> None:
     assert re.findall(r"\]\((\d{4}[\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")) == records
 
 
+def test_every_page_is_found_from_the_index() -> None:
+    """A page that nothing links to is not read."""
+    docs = ROOT / "docs"
+    pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md") if path.parent.name != "decisions"} - {
+        "README.md"
+    }
+    assert pages <= set(re.findall(r"\]\(([^)]+)\)", (docs / "README.md").read_text(encoding="utf-8")))
+
+
 def test_the_readme_names_commands_that_exist() -> None:
     """The README's sessions are sessions of the noxfile."""
     named = set(re.findall(r"nox -s (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
