@@ -39,8 +39,12 @@ class Component:
     check: Check = Check.ALIVE
     target: str = ""
     """Path, URL or name that ``check`` looks at."""
+    early_target: str = ""
+    """Target at which ``check`` passes as soon as the component answers at all, for those that wait for no more."""
     after: tuple[str, ...] = ()
     """Components that must be ready before this one is started for the first time."""
+    after_serving: tuple[str, ...] = ()
+    """Components that must at least have passed their early check by then."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -135,6 +139,7 @@ def _api_server(layout: NodeLayout) -> Component:
         after=("etcd",),
         check=Check.API,
         target="/readyz",
+        early_target="/version",
     )
 
 
@@ -188,7 +193,10 @@ def _kubelet(layout: NodeLayout) -> Component:
             f"--hostname-override={layout.name}",
             f"--node-ip={layout.address}",
         ),
-        after=("kube-apiserver", "containerd"),
+        after=("containerd",),
+        # a kubelet needs none of the roles and namespaces that the API server makes before it says that it is ready:
+        # starting it meanwhile saves more than a second (measured: 1.6 s between the two)
+        after_serving=("kube-apiserver",),
         check=Check.NODE,
         target=layout.name,
     )

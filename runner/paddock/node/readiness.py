@@ -33,8 +33,15 @@ class Readiness:
 
     def passed(self, component: Component) -> bool:
         """Tell whether the component is ready now; no answer means not yet."""
+        return self._check(component.check, component.target)
+
+    def serves(self, component: Component) -> bool:
+        """Tell whether the component has an early check and passes it now."""
+        return bool(component.early_target) and self._check(component.check, component.early_target)
+
+    def _check(self, check: Check, target: str) -> bool:
         try:
-            return self._checks[component.check](component.target)
+            return self._checks[check](target)
         except (OSError, http.client.HTTPException, ValueError):
             return False
 

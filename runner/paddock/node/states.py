@@ -15,6 +15,8 @@ class State(Enum):
     """For the components that it needs."""
     STARTING = "starting"
     """Its process runs; its readiness check has not passed yet."""
+    SERVING = "serving"
+    """It answers, although it says itself that it is not ready yet; only for components with an early check."""
     READY = "ready"
     PAUSING = "pausing"
     """Its process died; it is started again after a pause."""
@@ -26,6 +28,8 @@ class Event(Enum):
 
     START = "start"
     """What it waited for has come: its needs are ready, or its pause is over."""
+    SERVES = "serves"
+    """Its early check passed."""
     PASSED = "passed"
     """Its readiness check passed."""
     EXITED = "exited"
@@ -47,9 +51,13 @@ class Action(Enum):
 TRANSITIONS: dict[tuple[State, Event], tuple[State, Action]] = {
     (State.WAITING, Event.START): (State.STARTING, Action.SPAWN),
     (State.WAITING, Event.STOP): (State.STOPPED, Action.NOTHING),
+    (State.STARTING, Event.SERVES): (State.SERVING, Action.NOTHING),
     (State.STARTING, Event.PASSED): (State.READY, Action.NOTHING),
     (State.STARTING, Event.EXITED): (State.PAUSING, Action.PAUSE),
     (State.STARTING, Event.STOP): (State.STOPPED, Action.KILL),
+    (State.SERVING, Event.PASSED): (State.READY, Action.NOTHING),
+    (State.SERVING, Event.EXITED): (State.PAUSING, Action.PAUSE),
+    (State.SERVING, Event.STOP): (State.STOPPED, Action.KILL),
     (State.READY, Event.EXITED): (State.PAUSING, Action.PAUSE),
     (State.READY, Event.STOP): (State.STOPPED, Action.KILL),
     (State.PAUSING, Event.START): (State.STARTING, Action.SPAWN),

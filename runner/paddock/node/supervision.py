@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from paddock.node.processes import ProcessIdentity
 
 
+_ANSWERING = (State.SERVING, State.READY)
+
+
 @dataclass(frozen=True)
 class Happening:
     """An event in the life of a component; ``process`` tells which of its processes it is about."""
@@ -98,11 +101,12 @@ class Supervision:
 
     def _start_what_waits_no_more(self) -> None:
         for record in self.records.values():
-            if record.state is State.WAITING and all(self._has_been_ready(name) for name in record.component.after):
+            if record.state is State.WAITING and self._has_what_it_needs(record.component):
                 self._apply(record, Event.START)
 
-    def _has_been_ready(self, name: str) -> bool:
-        return self.records[name].state is State.READY
+    def _has_what_it_needs(self, component: Component) -> bool:
+        ready = all(self.records[name].state is State.READY for name in component.after)
+        return ready and all(self.records[name].state in _ANSWERING for name in component.after_serving)
 
     def _apply(self, record: Record, event: Event) -> None:
         record.state, action = states.step(record.state, event)

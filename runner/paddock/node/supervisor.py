@@ -91,7 +91,10 @@ class ProcessLauncher:
         poller = select.poll()
         poller.register(descriptor, select.POLLIN)
         try:
+            serves = False
             while process.alive() and not self._readiness.passed(component):
+                if not serves and (serves := self._readiness.serves(component)):
+                    self._events.put(Happening(component.name, Event.SERVES, process))
                 poller.poll(_CHECK_PERIOD)
             self._events.put(Happening(component.name, Event.PASSED, process))
             poller.poll()

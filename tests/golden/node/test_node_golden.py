@@ -31,8 +31,12 @@ def described(component: Component) -> str:
     """Return a component as text, an argument per line."""
     environment = [f"  {name}={value}" for name, value in component.environment.items()]
     ready = f"  ready: {component.check.value} {component.target}".rstrip()
+    early = [f"  serving: {component.check.value} {component.early_target}"] if component.early_target else []
     after = [f"  after: {', '.join(component.after)}"] if component.after else []
-    return "\n".join([component.name, *after, ready, *environment, *(f"    {part}" for part in component.arguments)])
+    after += [f"  after serving: {', '.join(component.after_serving)}"] if component.after_serving else []
+    return "\n".join(
+        [component.name, *after, *early, ready, *environment, *(f"    {part}" for part in component.arguments)]
+    )
 
 
 def written(subject: NodeLayout) -> str:
@@ -56,5 +60,5 @@ def test_every_component_stands_behind_what_it_waits_for() -> None:
     """The order of the table is an order of starting, and reversed one of stopping."""
     seen: set[str] = set()
     for component in components(layout()):
-        assert set(component.after) <= seen
+        assert {*component.after, *component.after_serving} <= seen
         seen.add(component.name)

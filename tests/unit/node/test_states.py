@@ -9,7 +9,7 @@ import pytest
 from paddock.node import states
 from paddock.node.states import Action, Event, State
 
-RUNNING = (State.STARTING, State.READY)
+RUNNING = (State.STARTING, State.SERVING, State.READY)
 
 
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))

@@ -67,6 +67,17 @@ def test_a_component_starts_once_all_it_needs_is_ready(machine: FakeMachine, sup
     assert machine.spawned == ["store", "server", "client"]
 
 
+def test_who_needs_no_more_than_an_answer_starts_earlier(machine: FakeMachine) -> None:
+    """Serving releases those that wait for serving; those that wait for ready go on waiting."""
+    early = Component(name="early", arguments=("early",), after_serving=("store",))
+    supervision = Supervision([STORE, SERVER, early], machine, machine.clock)
+    supervision.begin({})
+    happen(supervision, "store", Event.SERVES)
+    assert machine.spawned == ["store", "early"]
+    happen(supervision, "store", Event.PASSED)
+    assert machine.spawned == ["store", "early", "server"]
+
+
 def test_a_dead_component_comes_back_after_a_pause(machine: FakeMachine, supervision: Supervision) -> None:
     """Not at once, not later than the pause says, and the restart is counted."""
     supervision.begin({})
