@@ -47,7 +47,8 @@ def namespace_name(run_id: str, worker: str) -> str:
     if len(name) > _DNS_LABEL_LIMIT or not _NAME.fullmatch(name):
         raise UsageError(
             f"The worker name {worker!r} gives the namespace name {name!r}, which Kubernetes refuses: at most "
-            f"{_DNS_LABEL_LIMIT} lower-case letters, digits and inner hyphens are allowed. Choose a shorter or plainer name.",
+            f"{_DNS_LABEL_LIMIT} lower-case letters, digits and inner hyphens are allowed. "
+            "Choose a shorter or plainer name.",
         )
     return name
 
