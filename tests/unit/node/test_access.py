@@ -14,7 +14,7 @@ import pytest
 
 from paddock import node
 from paddock.errors import UsageError
-from paddock.node import commands, lifecycle, locking, places, reaching, statuses
+from paddock.node import commands, lifecycle, places, reaching, statuses
 from paddock.node.layout import from_json
 from paddock.node.processes import ProcessIdentity, myself
 from tests.unit.node.layouts import layout
@@ -71,7 +71,7 @@ def test_access_is_none_unless_the_supervisor_lives(state: State) -> None:
 def test_up_returns_at_once_when_the_node_is_up(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes no lock and looks at nothing else, so any number of runs may call it."""
     state.write_access(myself())
-    monkeypatch.setattr(locking, "locked", pytest.fail)
+    monkeypatch.setattr(lifecycle, "locked", pytest.fail)
     assert node.up(report=pytest.fail) == node.access()
 
 

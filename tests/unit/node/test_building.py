@@ -55,7 +55,7 @@ def test_a_build_is_made_once(machine: Path) -> None:
 def test_a_changed_source_is_a_new_build_and_the_old_one_goes(machine: Path) -> None:
     """The folder's name is a hash of the module; the cache does not grow with every change."""
     first = building.build(HELLO, lambda _line: None)
-    (machine / "k8s/node/hello/main.go").write_text("package main\n")
+    (machine / "k8s/node/hello/go.mod").write_text("module jello\n")  # as long as before
     building._folder.cache_clear()
     second = building.build(HELLO, lambda _line: None)
     assert second != first

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from pathlib import Path
+import shutil
+from typing import TYPE_CHECKING
 
 import pytest
 
 from paddock.node import cgroups, firewall, links, mounts, preparing, removing
 from tests.unit.node.layouts import layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOUNTS = """22 1 254:0 / / rw - ext4 /dev/vda rw
 40 22 0:30 / {root}/kubelet rw shared:1 - ext4 /dev/vda rw
@@ -95,11 +99,17 @@ def test_the_marker_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (folder / "pods" / "p").mkdir(parents=True)
     (folder / preparing.MARKER).touch()
     (folder / "state").touch()
-    with monkeypatch.context() as cut_off:
-        cut_off.setattr(Path, "unlink", lambda *_: pytest.fail("cut off here"))
-        with pytest.raises(pytest.fail.Exception, match="cut off"):
+    remove_tree = shutil.rmtree
+
+    def cut_off_at_the_end(path: Path) -> None:
+        assert path != folder, "cut off here"
+        remove_tree(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", cut_off_at_the_end)
+        with pytest.raises(AssertionError, match="cut off"):
             removing._remove_marked(folder)
-    assert (folder / preparing.MARKER).exists()
+    assert list(folder.iterdir()) == [folder / preparing.MARKER]
     removing._remove_marked(folder)
     assert not folder.exists()
 
