@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from paddock.node import recipes, toolchain
 from paddock.node.layout import Binaries
 from paddock.node.locking import locked
 from paddock.node.packages import system_programs
-from paddock.node.places import cache_folder
+from paddock.node.places import LAYOUT_FILE, cache_folder
 from paddock.resources import k8s_folder
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _ARCHITECTURE = os.uname().machine
 _FREE_BYTES_TO_BUILD = 6 * 2**30  # measured: module cache 2.1 GB, build cache 2.6 GB, programs 0.3 GB
+_KEPT_SECONDS = 30 * 24 * 3600
 
 
 def tool(name: str, *, report: Callable[[str], None] = lambda _line: None) -> Path:
@@ -69,7 +71,10 @@ def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
         NodeError: ``go build`` failed; the message names its log.
     """
     folder = _folder(recipe)
-    if not folder.is_dir():
+    if folder.is_dir():
+        with suppress(OSError):  # another user's cache
+            os.utime(folder)  # used today: see _remove_unused_builds
+    else:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.parent / f"{recipe.module}.lock"):
             if not folder.is_dir():  # another process may have built it while this one waited
@@ -99,7 +104,7 @@ def _build(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> None:
             (output / link).symlink_to(recipe.programs[0])
         output.rename(folder)  # whole or not at all
     report(f"built {', '.join(recipe.programs)} in {time.monotonic() - started:.0f} s")
-    _remove_older_builds(recipe, folder)
+    _remove_unused_builds(recipe)
 
 
 def _go_build(go: Path, recipe: Recipe, output: Path, log: Path) -> None:
@@ -128,7 +133,16 @@ def _require_space(folder: Path) -> None:
         )
 
 
-def _remove_older_builds(recipe: Recipe, folder: Path) -> None:
-    for other in folder.parent.glob(f"{recipe.module}-*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
+def _running_layout() -> str:
+    with suppress(OSError):  # no node, or one that another user may not look into (and whose cache is another)
+        return LAYOUT_FILE.read_text()
+    return ""
+
+
+def _remove_unused_builds(recipe: Recipe) -> None:
+    """Remove builds that nobody asked for lately; others stay, for whoever goes back and forth between two versions."""
+    oldest = time.time() - _KEPT_SECONDS
+    running = _running_layout()
+    for build_folder in (cache_folder() / "node").glob(f"{recipe.module}-*"):
+        if build_folder.stat().st_mtime < oldest and str(build_folder) not in running:
+            shutil.rmtree(build_folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paddock.errors import PaddockError, UsageError
+from paddock.node import privilege
 from paddock.node.places import ADMIN_KUBECONFIG, STATE
 from paddock.node.reaching import access
 
@@ -90,6 +91,7 @@ def _down(_arguments: argparse.Namespace) -> int:
 def _status(_arguments: argparse.Namespace) -> int:
     from paddock.node.statuses import read_status  # noqa: PLC0415 - as for _up
 
+    privilege.require_readable(STATE)
     found = read_status()
     _say(table(found))
     return 0 if found.state == "up" else _NOT_UP
@@ -123,6 +125,7 @@ def _age(seconds: float) -> str:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
+    privilege.require_readable(STATE)
     folder = STATE / "logs"
     known = sorted(path.stem for path in folder.glob("*.log"))
     if arguments.component is None:
@@ -139,6 +142,7 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _kubeconfig(_arguments: argparse.Namespace) -> int:
+    privilege.require_readable(STATE)
     found = access()
     if found is None:
         raise UsageError("The node is not up; start it with `paddock node up`.")

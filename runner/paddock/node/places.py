@@ -29,8 +29,14 @@ ADMIN_KUBECONFIG = STATE / "admin.kubeconfig"
 
 
 def cache_folder() -> Path:
-    """Return the folder of built programs and images: ``PADDOCK_CACHE``, or ``/var/cache/paddock``.
+    """Return the folder of built programs and images: ``PADDOCK_CACHE``, else by user.
 
-    It outlives the node, so that the next ``up`` takes seconds; deleting it is always safe.
+    That is ``/var/cache/paddock`` for root and ``paddock`` in the user's own cache folder for others, who cannot start
+    a node but use its tools. It outlives the node, so that the next ``up`` takes seconds; without a node, deleting it
+    is safe.
     """
-    return Path(os.environ.get("PADDOCK_CACHE") or "/var/cache/paddock")
+    if chosen := os.environ.get("PADDOCK_CACHE"):
+        return Path(chosen).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/cache/paddock")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paddock"

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def require_readable(state: Path) -> None:
+    """Refuse to tell about a node that this user may not look into.
+
+    Raises:
+        UsageError: the state folder is there and closed.
+    """
+    if state.exists() and not os.access(state, os.R_OK | os.X_OK):
+        raise UsageError(
+            f"The node belongs to root and this is user {os.geteuid()}, who may not read {state}. Use sudo."
+        )
 
 
 def require_root() -> None:

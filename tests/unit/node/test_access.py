@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from dataclasses import astuple
@@ -178,6 +179,18 @@ def test_mistakes_are_one_line_without_traceback(
     monkeypatch.setattr(places, "STATE", Path("/nowhere"))
     assert commands.main(["logs", "nothing"]) == 4
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_every_user_has_a_cache_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable decides; without it root's is the system's, and another user's is in their home."""
+    monkeypatch.setenv("PADDOCK_CACHE", "/elsewhere")
+    assert places.cache_folder() == Path("/elsewhere")
+    monkeypatch.delenv("PADDOCK_CACHE")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert places.cache_folder() == Path("/var/cache/paddock")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/cache")
+    assert places.cache_folder() == Path("/home/me/cache/paddock")
 
 
 def test_a_layout_survives_its_file() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,14 +54,22 @@ def test_a_build_is_made_once(machine: Path) -> None:
     assert folder.is_relative_to(machine / "cache")
 
 
-def test_a_changed_source_is_a_new_build_and_the_old_one_goes(machine: Path) -> None:
-    """The folder's name is a hash of the module; the cache does not grow with every change."""
+@pytest.mark.parametrize(("age", "running", "kept"), [(0, False, True), (31, False, False), (31, True, True)])
+def test_a_changed_source_is_a_new_build(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, age: int, *, running: bool, kept: bool
+) -> None:
+    """The folder's name is a hash of the module; a build nobody asked for lately goes, unless a node runs on it."""
+    layout_file = machine / "layout.json"
+    monkeypatch.setattr(building, "LAYOUT_FILE", layout_file)
     first = building.build(HELLO, lambda _line: None)
+    layout_file.write_text(str(first) if running else "another")
+    last_used = time.time() - age * 24 * 3600
+    os.utime(first, (last_used, last_used))
     (machine / "k8s/node/hello/go.mod").write_text("module jello\n")  # as long as before
     building._folder.cache_clear()
     second = building.build(HELLO, lambda _line: None)
     assert second != first
-    assert not first.exists()
+    assert first.exists() is kept
 
 
 def test_a_failed_build_leaves_nothing_and_names_its_log(machine: Path) -> None:

@@ -61,6 +61,14 @@ def test_other_users_are_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> Non
         privilege.require_root()
 
 
+def test_users_who_may_not_look_into_a_node_are_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They must not hear that it is broken; where there is no node, there is nothing to refuse."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    privilege.require_readable(tmp_path / "absent")
+    with pytest.raises(UsageError, match=r"belongs to root.*Use sudo"):
+        privilege.require_readable(tmp_path)
+
+
 def test_no_cgroups_are_refused() -> None:
     """The message says how to mount them."""
     (machine.CGROUPS / "cgroup.controllers").unlink()
