@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds after which a condition counts as never coming true; nothing waits so long when all is well."""
 
+UNBOUNDED = 1.0
+"""Seconds in which a stream without back-pressure would have taken far more than any window."""
+LIMIT = 64 << 20
+"""Bytes that no stream takes while the worker does not read."""
+
 ECHO = """
 import os
 while data := os.read(0, 65536):
@@ -79,9 +84,9 @@ class StreamContract:
     """The contract; see the module."""
 
     def test_what_is_written_comes_back_in_order(self, start_worker: StartWorker) -> None:
-        """Three megabytes go through an echoing worker unchanged."""
+        """Twelve megabytes, more than any window, go through an echoing worker unchanged."""
         stream = start_worker(ECHO)
-        data = pattern(3 << 20)
+        data = pattern(12 << 20)
 
         def write() -> None:
             for start in range(0, len(data), 99_991):
@@ -191,10 +196,10 @@ class StreamContract:
         """A worker that does not read holds up its writer, but neither for ever nor the kill."""
         stream = start_worker(SLEEP)
         assert stream.read(1) == b"!"
-        blocked = threading.Event()
+        written: list[int] = []
         with ThreadPoolExecutor(1) as pool:
-            writing = pool.submit(_write_for_ever, stream, blocked)
-            assert blocked.wait(PATIENCE)
+            writing = pool.submit(_write_for_ever, stream, written)
+            _await_standstill(written)
             assert not writing.done()
             stream.kill()
             assert isinstance(writing.exception(PATIENCE), StreamClosed)
@@ -204,7 +209,9 @@ class StreamContract:
         stream = start_worker(TEARDOWN)
         assert stream.read(1) == b"!"
         with ThreadPoolExecutor(1) as pool:
-            writing = pool.submit(_write_for_ever, stream, threading.Event())
+            written: list[int] = []
+            writing = pool.submit(_write_for_ever, stream, written)
+            _await_standstill(written)
             stream.interrupt()
             assert read_all(stream) == b"torn down"
             assert isinstance(writing.exception(PATIENCE), StreamError)
@@ -212,16 +219,16 @@ class StreamContract:
     def test_output_that_nobody_reads_waits(self, start_worker: StartWorker) -> None:
         """More output than any window holds stops the worker and is complete when it is read later."""
         size = 24 << 20
-        program = f"import os, sys\nos.write(2, b'begun')\nleft = {size}\n"
-        begun = threading.Event()
-        stream = start_worker(
-            program + "while left: left -= os.write(1, bytes(min(left, 65536)))",
-            lambda _line: begun.set(),
+        program = (
+            f"import os\nleft = {size}\nwhile left: left -= os.write(1, bytes(min(left, 65536)))\nos.write(2, b'.')"
         )
-        assert stream.wait(0.2) is None
-        assert len(read_all(stream)) == size
+        through = threading.Event()
+        stream = start_worker(program, lambda _line: through.set())
+        assert stream.read(1) == b"\0"
+        assert not through.wait(UNBOUNDED), "all of it was taken although nobody reads"
+        assert len(read_all(stream)) == size - 1
         assert stream.wait(PATIENCE) == ExitStatus(code=0)
-        assert begun.is_set()
+        assert through.is_set()
 
     def test_messages_of_several_writers_stay_whole(self, start_worker: StartWorker) -> None:
         """Each write arrives in one piece, whoever else writes."""
@@ -257,10 +264,16 @@ class StreamContract:
         assert read_all(start_worker(program)) == b"True True set() True\n"
 
 
-def _write_for_ever(stream: WorkerStream, blocked: threading.Event) -> None:
-    written = 0
+def _write_for_ever(stream: WorkerStream, written: list[int]) -> None:
     while True:
         stream.write(bytes(1 << 20))
-        written += 1 << 20
-        if written >= 8 << 20:
-            blocked.set()
+        written.append(1 << 20)
+
+
+def _await_standstill(written: list[int]) -> None:
+    """Wait until nothing more is written; a writer whom nobody holds up gets to the limit first."""
+    before, pause = -1, threading.Event()
+    while before != len(written) or not written:
+        before = len(written)
+        assert sum(written) < LIMIT, "the writer is not held up"
+        pause.wait(UNBOUNDED / 4)

@@ -107,6 +107,15 @@ def test_a_worker_finds_its_sources_links_and_folders(place: Place, project: Pat
         assert read_all(stream) == b"from herea tool\n/opt/paddock/venv\nmade\n"
 
 
+def test_sources_larger_than_the_window_arrive(here: Place, project: Path) -> None:
+    """What is unpacked makes room for more."""
+    (project / "model").write_bytes(os.urandom(12 << 20))
+    with streaming(here) as stream:
+        stream.send_sources(SharedArchive(collect(project)).chunks(), str(here.root))
+        start(stream, "import os; print(os.stat('model').st_size)", cwd=str(here.root))
+        assert read_all(stream) == b"%d\n" % (12 << 20)
+
+
 def test_several_archives_go_to_their_own_roots(here: Place, project: Path) -> None:
     """Whatever is sent before the start is unpacked before the start, each below its root."""
     with streaming(here) as stream:
@@ -176,13 +185,14 @@ def test_the_log_tells_what_happened(here: Place, project: Path) -> None:
     assert positions == sorted(positions)
 
 
-def test_it_ends_with_its_worker_and_leaves_no_socket(here: Place) -> None:
-    """Once the client knows the end, the process ends with the worker's status."""
-    with streaming(here) as stream:
-        start(stream, "import os; os.kill(os.getpid(), 11)")
-        assert ended(stream).signal == signal.SIGSEGV
-    assert here.supervisor.wait(ENDING) == 128 + signal.SIGSEGV
-    assert not Path(here.socket).exists()
+def test_it_ends_with_its_worker_and_leaves_no_socket(library: Path, folder: Path) -> None:
+    """Once the client knows the end, the process ends with the worker's status, long before its patience does."""
+    with supervised(library, folder) as place:
+        with streaming(place) as stream:
+            start(stream, "import os; os.kill(os.getpid(), 11)")
+            assert ended(stream).signal == signal.SIGSEGV
+        assert place.supervisor.wait(ENDING) == 128 + signal.SIGSEGV
+        assert not Path(place.socket).exists()
 
 
 def test_what_the_worker_leaves_in_its_group_ends_with_it(here: Place) -> None:
@@ -238,6 +248,15 @@ def test_a_worker_without_a_client_is_ended(here: Place) -> None:
         assert here.supervisor.wait(ENDING)
     assert not is_running(pid)
     assert "No client was connected for 0.4 s" in here.log()
+
+
+def test_signals_that_a_parent_ignored_are_not_inherited(library: Path, folder: Path) -> None:
+    """A supervisor started with SIGINT ignored, as shells do in the background, does not pass that on."""
+    ignoring = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
+    program = "import signal; print(signal.getsignal(2) is signal.default_int_handler, signal.getsignal(1).name)"
+    with supervised(library, folder, wrapper=ignoring) as place, streaming(place) as stream:
+        start(stream, program)
+        assert read_all(stream) == b"True SIG_DFL\n"
 
 
 def test_nobody_ever_coming_ends_it(here: Place) -> None:

@@ -103,6 +103,14 @@ def test_links_are_made_with_their_folders_and_replaced(tmp_path: Path) -> None:
     assert str(path.readlink()) == "/opt/paddock/venv"
 
 
+def test_a_link_that_is_as_wanted_is_left_alone(tmp_path: Path) -> None:
+    """The image may have made it, where its user may not write."""
+    (tmp_path / "venv").symlink_to("/opt/paddock/venv")
+    before = (tmp_path / "venv").lstat()
+    make_links({str(tmp_path / "venv"): "/opt/paddock/venv"})
+    assert (tmp_path / "venv").lstat().st_ctime_ns == before.st_ctime_ns
+
+
 def test_a_folder_in_the_place_of_a_link_is_told(tmp_path: Path) -> None:
     """Real files are never removed for a link; the message names both."""
     with pytest.raises(StartError, match="could not be made"):

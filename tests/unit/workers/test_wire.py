@@ -150,6 +150,20 @@ def test_the_end_of_a_channel_survives_a_cut() -> None:
     assert one.settled
 
 
+def test_what_has_arrived_is_not_sent_again() -> None:
+    """The greeting tells what has come through although its acknowledgement was lost; only the rest is replayed."""
+    one, other = link(1), link(2)
+    connect(one, other)
+    one.send(wire.STDIN, b"arrived")
+    other.receive_bytes(drain(one))
+    one.send(wire.STDIN, b"missing")
+    drain(one)
+    connect(one, other)
+    replayed = drain(one)
+    assert b"missing" in replayed
+    assert b"arrived" not in replayed
+
+
 def test_frames_received_twice_count_once() -> None:
     """A frame with a number that was received before is dropped."""
     one, other = link(1), link(2)
