@@ -85,6 +85,7 @@ def _note_the_machine(layout: NodeLayout) -> None:
     facts = {
         "boot": boot(),
         "settings": {name: value for name in RECORDED if (value := read_setting(name)) is not None},
+        "controllers": cgroups.delegated(),
         "absent": [path for path in OUTSIDE if not Path(path).exists()],
     }
     _write(MACHINE_FILE, json.dumps(facts))

@@ -60,6 +60,7 @@ def _remove_from_machine(layout: NodeLayout) -> None:
     firewall.remove(layout.binaries.system / "nft")
     _until(lambda: cgroups.remove(layout.cgroup), lambda: f"cgroups called {layout.cgroup}")
     noted = json.loads(MACHINE_FILE.read_bytes())
+    cgroups.take_back(noted.get("controllers", cgroups.delegated()))  # not noted by nodes of earlier versions
     _restore_settings(noted)
     _remove_files(layout, noted["absent"])
 

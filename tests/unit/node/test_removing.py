@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.errors import NodeError
 from paddock.node import cgroups, firewall, links, mounts, preparing, removing
 from tests.unit.node.layouts import layout
 
@@ -78,6 +79,28 @@ def test_a_new_cgroup_may_be_entered(cgroup_tree: Path) -> None:
     cgroups.make("paddock", cgroup_tree)
     assert (cgroup_tree / "cpuset" / "paddock" / "cpuset.cpus").read_text() == "0-1"
     assert (cgroup_tree / "pids" / "paddock" / "node").is_dir()
+
+
+def test_controllers_are_handed_down_and_taken_back(tmp_path: Path) -> None:
+    """Version 2: those kubelet insists on and the kernel has are enabled; what was enabled before stays so."""
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids rdma\n")
+    (tmp_path / "cgroup.procs").touch()
+    control = tmp_path / "cgroup.subtree_control"
+    control.write_text("cpu io memory\n")
+    before = cgroups.delegated(tmp_path)
+    cgroups.make("paddock", tmp_path)
+    assert control.read_text() == "+cpuset +pids"
+    control.write_text("cpu cpuset io memory\n")
+    cgroups.take_back(before, tmp_path)
+    assert control.read_text() == "-cpuset"
+
+
+def test_controllers_that_cannot_be_handed_down_are_named(tmp_path: Path) -> None:
+    """As in a container whose processes sit in the root: the message says how to start it."""
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    (tmp_path / "cgroup.subtree_control").mkdir()  # cannot be written, whoever we are
+    with pytest.raises(NodeError, match=r"controllers cpu, memory cannot be used.*--cgroupns=host"):
+        cgroups.make("paddock", tmp_path)
 
 
 def test_removing_cgroups_tells_whether_any_is_left(tmp_path: Path) -> None:
