@@ -304,7 +304,7 @@ def a_worker_that_cannot_begin_is_told_once(run: Run) -> None:
     text = "def pytest_configure(config):\n    assert not hasattr(config, 'workerinput'), 'no worker here'\n"
     result = run("-n2", files={**GREEN, "conftest.py": text})
     assert result.code == 3, result
-    assert "never came: for the same reason as" in result.out
+    assert "never came: for the same reason as" in result.out, result
     assert "created 2, deleted 2, left 0" in result.last_line
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tests.contract.plugin.running import Interrupt, Result, Run
 
 ENGINE = Path(subprocess_engine.__file__)
+INSTALLED = bool(entry_points(group="pytest11", name="paddock"))
+"""Where Paddock is installed pytest finds the plugin itself, and must not be given it twice."""
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def run(tmp_path: Path) -> Run:
         write(project, files or {})
         given = {**clean_environment(), **_environment(tmp_path, faults), **(environment or {})}
         ours = ["-p", ENGINE.stem, "--paddock"] if paddock else []
-        return run_pytest(["-p", "paddock.plugin", *ours, *args], project, given, interrupts)
+        return run_pytest([*(() if INSTALLED else ("-p", "paddock.plugin")), *ours, *args], project, given, interrupts)
 
     return run
 

@@ -36,6 +36,8 @@ RECORD = "SUBPROCESS_ENGINE_RECORD"
 """File to which the engine appends a line for each call."""
 BOOT = "import sys;exec(eval(sys.stdin.readline()))"
 CAN_SEPARATE = os.geteuid() == 0 and shutil.which("unshare") is not None
+_UNSENT = shutil.ignore_patterns(".pytest_cache", "__pycache__")
+"""The controller writes there while its sources are copied."""
 _SEPARATE = """\
 set -e
 ip link set lo up
@@ -156,7 +158,7 @@ class SubprocessEngine:
         if not CAN_SEPARATE:
             return SubprocessStream(argv, environment, request.working_directory)
         copy = self._scratch / worker
-        shutil.copytree(request.root, copy, ignore=shutil.ignore_patterns(".pytest_cache", "temp"))
+        shutil.copytree(request.root, copy, ignore=_UNSENT)
         temporary = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/mnt")
         place = {
             "NAME": f"pod-{worker}",
