@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    cluster = connect.connect(connect.Choice(connect.EMBEDDED), node.up(report=print).kubeconfig)
+    cluster = connect.connect(connect.Choice(connect.EMBEDDED), node.up(report=print).plain_kubeconfig)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_start.py").write_text(SUITE)
         seconds_to_first_result(folder, "--paddock", "-n", "1")  # images are made here, not measured

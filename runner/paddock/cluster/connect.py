@@ -91,22 +91,31 @@ def _named(named: str, contexts: Sequence[str], kubeconfig: Path | None) -> Choi
 
 
 def _contexts(kubeconfig: Path | None, environment: Mapping[str, str]) -> tuple[list[str], str | None]:
-    if kubeconfig is None and not _default_kubeconfig_exists(environment):
-        return [], None
-    config = official.module("config")
-    try:
-        contexts, current = config.list_kube_config_contexts(str(kubeconfig) if kubeconfig else None)
-    except (config.ConfigException, TypeError, KeyError, AttributeError, ValueError, OSError) as error:
-        # The loader checks little: a malformed file surfaces as whatever its first use raises.
-        if kubeconfig is None and "no configuration" in str(error).lower():
-            return [], None
-        raise UsageError(f"The kubeconfig {kubeconfig or '(default)'} cannot be used: {error}.") from error
-    return [context["name"] for context in contexts], current["name"] if current else None
+    """Return the names of all contexts, and the current one, as kubectl merges files: the first that names it wins.
+
+    Read here and not by the official loader, which takes 0.6 s to import (measured) and is needed only to connect.
+    """
+    files = [_read(path) for path in _files(kubeconfig, environment)]
+    names = [str(context["name"]) for content in files for context in content.get("contexts") or []]
+    return names, next((content["current-context"] for content in files if content.get("current-context")), None)
 
 
-def _default_kubeconfig_exists(environment: Mapping[str, str]) -> bool:
+def _files(kubeconfig: Path | None, environment: Mapping[str, str]) -> list[Path]:
+    if kubeconfig is not None:
+        return [kubeconfig]
     listed = environment.get("KUBECONFIG") or str(Path(environment.get("HOME", "/")) / ".kube" / "config")
-    return any(Path(part).is_file() for part in listed.split(os.pathsep) if part)
+    return [path for part in listed.split(os.pathsep) if part and (path := Path(part)).is_file()]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415 - only a run that connects needs it
+
+    try:
+        loaded = yaml.safe_load(path.read_text()) or {}
+        _ = [context["name"] for context in loaded.get("contexts") or []]
+    except (OSError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+        raise UsageError(f"The kubeconfig {path} cannot be used: {error}. Correct it or name another one.") from error
+    return dict(loaded)
 
 
 def _inside_a_cluster(environment: Mapping[str, str]) -> bool:
@@ -137,9 +146,7 @@ def _plain_configuration(kubeconfig: Path, context: str) -> Any | None:  # noqa:
 
     Everything else returns ``None`` and is the official loader's business; that one costs 0.65 s to import.
     """
-    import yaml  # noqa: PLC0415 - only a run that connects needs it
-
-    loaded = yaml.safe_load(kubeconfig.read_text())
+    loaded = _read(kubeconfig)
     if [one["name"] for one in loaded["contexts"]] != [context]:
         return None
     cluster, user = loaded["clusters"][0]["cluster"], loaded["users"][0]["user"]

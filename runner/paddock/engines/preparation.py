@@ -42,7 +42,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         InfrastructureError: node, images or cluster failed.
     """
     access = _embedded_access(request, report)
-    cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.kubeconfig)
+    cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
     uid = os.getuid() or DEFAULT_UID
     made, python = images.ensure(
         access.registry,
@@ -79,7 +79,7 @@ def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster |
     if choice.context != connect.EMBEDDED or choice.kubeconfig is not None:
         return connect.connect(choice)
     access = node.access()
-    return connect.connect(choice, access.kubeconfig) if access else None
+    return connect.connect(choice, access.plain_kubeconfig) if access else None
 
 
 def _embedded_access(request: RunRequest, report: Callable[[str], None]) -> NodeAccess:

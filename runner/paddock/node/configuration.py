@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from paddock.node.layout import NodeLayout
 
-_USERS = ("controller-manager", "scheduler", "proxy", "dns", "kubelet")
+_USERS = ("admin", "controller-manager", "scheduler", "proxy", "dns", "kubelet")
 _MORE_THAN_ANY_RUN_NEEDS = 250  # pods of one node; 110 is kubelet's default and ends at some 35 workers of three pods
 
 

@@ -1,0 +1,79 @@
+"""Parts of the node die while tests run: every test is still reported once, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from paddock import node
+from paddock.deadlines import Deadline
+from tests.contract.plugin.running import clean_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.plugins.cluster import EmbeddedNode
+
+pytestmark = pytest.mark.cluster
+
+TESTS = 120
+SUITE = f"""
+import threading, pytest
+@pytest.mark.parametrize("number", range({TESTS}))
+def test_takes_a_while(number):
+    threading.Event().wait(0.5)
+"""
+BACK_WITHIN = 60.0
+"""Seconds for a component to be ready again; kubelet and API server need some 3 s on a quiet machine (measured)."""
+
+
+def kill_and_await(component: str) -> None:
+    """Kill a component as a crash would, and wait until the supervisor has brought it back."""
+    before = {one.name: one for one in node.status().components}[component]
+    assert before.process, component
+    os.kill(before.process.pid, signal.SIGKILL)
+    deadline, pause = Deadline(BACK_WITHIN), threading.Event()
+    while not deadline.passed:
+        now = {one.name: one for one in node.status().components}[component]
+        if now.ready and now.process != before.process:
+            return
+        pause.wait(0.1)
+    pytest.fail(f"{component} did not come back within {BACK_WITHIN:.0f} s")
+
+
+def test_a_run_outlives_every_component_of_its_node(tmp_path: Path, embedded_node: EmbeddedNode) -> None:
+    """Streams are dialled again and the components come back: no verdict is lost, doubled or changed."""
+    (tmp_path / "test_long.py").write_text(SUITE)
+    argv = [sys.executable, "-u", "-m", "pytest", "--paddock", "-n", "2", "-v", "-p", "no:cacheprovider"]
+    with subprocess.Popen(
+        argv,
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as run:
+        assert run.stdout
+        lines = []
+        for line in run.stdout:
+            lines.append(line)
+            if "PASSED" in line:
+                break
+        killer = threading.Thread(target=lambda: [kill_and_await(one.name) for one in node.status().components])
+        killer.start()
+        lines += run.stdout.readlines()
+        killer.join()
+    output = "".join(lines)
+    verdicts = Counter(line.split()[-1] for line in lines if " PASSED " in line)
+    assert run.returncode == 0, output
+    assert len(verdicts) == TESTS, output
+    assert set(verdicts.values()) == {1}, output
+    assert "deleted 2, left 0" in lines[-1], output
+    assert not embedded_node.wait_until_gone()
