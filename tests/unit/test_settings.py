@@ -50,7 +50,7 @@ def test_defaults_are_of_their_own_kind() -> None:
         7200,
         10.0,
     )
-    assert (made.worker_memory, made.worker_cpu, made.security, made.variables) == ("1Gi", "100m", "restricted", ())
+    assert (made.worker_memory, made.worker_cpu, made.variables) == ("1Gi", "100m", ())
     assert type(made.deadline) is int
 
 

@@ -7,16 +7,19 @@ nor xdist or pytest.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import names
+from paddock.errors import LeaseError
 from paddock.namespaces import manifests, records
 from paddock.namespaces.leases import Leases
 from paddock.namespaces.release import release
 from paddock.services import broker, database
 from paddock.services.environment import to_environment
+from paddock.specs import ExitStatus
 from paddock.workers.stream import PodStream
 from paddock.workers.worker import worker_start
 
@@ -88,10 +91,10 @@ class ClusterRun:
     def cause(self, worker: str, seconds: float) -> str:
         """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
         stream = self._streams.get(worker)
-        status = stream.wait(0) if stream else None
-        if status and status.cause:
-            return status.cause
-        return self._leases.await_end(self._namespace(worker), seconds)
+        status = (stream.wait(seconds) if stream else None) or ExitStatus()
+        if status.code is not None or status.signal is not None:
+            return describe(status)
+        return self._leases.await_end(self._namespace(worker), seconds) or status.cause
 
     def release(self) -> Account:
         """End all streams and leases, ask for the deletion of every namespace and account for it."""
@@ -107,8 +110,10 @@ class ClusterRun:
         return names.namespace_name(self._plan.run_id, worker)
 
     def _dial(self, worker: str) -> ExecStream:
-        command = manifests.supervisor_command(self._plan, "attach")
-        return self._cluster.execute(self._namespace(worker), "worker", "worker", command)
+        namespace = self._namespace(worker)
+        if ended := self._leases.cause(namespace):
+            raise LeaseError(f"The worker {worker} cannot be reached any more: {ended}.")
+        return self._cluster.execute(namespace, "worker", "worker", manifests.supervisor_command(self._plan, "attach"))
 
     def _tell_failures(self) -> None:
         """Tell a worker when a service of its namespace cannot run, so that its tests say why instead of timing out."""
@@ -119,6 +124,15 @@ class ClusterRun:
             for worker, stream in list(self._streams.items()):
                 if self._namespace(worker) == namespace:
                     stream.send_facts(service, {"failure": reason})
+
+
+def describe(status: ExitStatus) -> str:
+    """Return in plain words how a worker's process ended."""
+    if status.signal is not None:
+        how = f"the worker process was ended by {signal.Signals(status.signal).name}"
+    else:
+        how = f"the worker process exited with code {status.code}"
+    return f"{how}: {status.cause}" if status.cause else how
 
 
 def _time_zone() -> str:

@@ -47,7 +47,6 @@ class Settings:
     run_id: str
     worker_memory: str
     worker_cpu: str
-    security: str
     variables: tuple[str, ...]
     """Names of environment variables that travel to the workers, beside those that always do."""
     given: Mapping[str, Given] = field(repr=False, compare=False)

@@ -205,12 +205,6 @@ OPTIONS = (
     Option(name="worker-memory", kind=QUANTITY, default="1Gi", help="memory limit of a worker pod"),
     Option(name="worker-cpu", kind=QUANTITY, default="100m", help="processor share that a worker pod requests"),
     Option(
-        name="security",
-        kind=_choice("restricted", "baseline"),
-        default="restricted",
-        help="pod security level of the workers' namespaces",
-    ),
-    Option(
         name="env",
         kind=VARIABLES,
         default="",
