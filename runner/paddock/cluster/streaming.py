@@ -65,12 +65,18 @@ class ExecStream:
                 return self._end(data)
 
     def close(self) -> None:
-        """Close at once, without a goodbye; a blocked ``receive`` ends."""
+        """End the connection without a goodbye; a blocked ``receive`` or ``send`` ends. Returns at once, idempotent."""
         raw = self._socket.sock
-        if raw is not None:
-            with contextlib.suppress(OSError):  # it was broken already: nothing to wake
-                raw.shutdown(socket.SHUT_RDWR)
-        self._socket.shutdown()
+        with contextlib.suppress(OSError, AttributeError):  # it was broken or closed already: nothing to wake
+            raw.shutdown(socket.SHUT_RDWR)
+
+    def __del__(self) -> None:
+        """Give the descriptor back when nobody can use it any more.
+
+        Closed under the hands of another thread, its number could already be somebody else's.
+        """
+        if hasattr(self, "_socket"):
+            self._socket.shutdown()
 
     def _message(self) -> tuple[int, bytes]:
         try:
