@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import websocket
 
+from paddock.cluster.guarded import GuardedSocket
 from paddock.cluster.translation import refusal, unreachable
 from paddock.errors import StreamBroken
 
@@ -109,7 +110,7 @@ def _connect(cluster: Cluster, target: str) -> Any:  # noqa: ANN401 - see ExecSt
         raise refusal("the exec stream", error.status_code, error.resp_body or b"", cluster.server) from error
     except (OSError, websocket.WebSocketException) as error:
         raise unreachable("the exec stream", error, cluster.server) from error
-    connection.settimeout(None)
+    connection.sock = GuardedSocket(connection.sock)
     return connection
 
 
