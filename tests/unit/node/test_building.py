@@ -12,6 +12,7 @@ import pytest
 
 from paddock.errors import NodeError, UsageError
 from paddock.node import building, packages, recipes, toolchain
+from paddock.node.processes import identify
 from paddock.node.recipes import Recipe
 from paddock.resources import k8s_folder
 
@@ -52,6 +53,28 @@ def test_a_build_is_made_once(machine: Path) -> None:
     assert building.build(HELLO, said.append) == folder
     assert said == []
     assert folder.is_relative_to(machine / "cache")
+
+
+def test_modules_are_fetched_while_others_compile_and_no_process_stays(machine: Path) -> None:
+    """The download has begun before the first build ends, and is over, one way or the other, when the builds are."""
+    begun = machine / "begun"
+    (machine / "go").write_text(f"#!/bin/sh\n[ \"$1 $2\" = 'mod download' ] && echo $$ > {begun} && exec sleep 600\n")
+    with building._fetching([HELLO], lambda _line: None):
+        deadline = time.monotonic() + 10
+        while not begun.exists() or not begun.read_text().endswith("\n"):
+            assert time.monotonic() < deadline
+        process = identify(int(begun.read_text()))
+        assert process is not None
+        assert process.alive()
+    assert not process.alive()
+
+
+@pytest.mark.usefixtures("machine")
+def test_nothing_is_fetched_for_what_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without network and Go starts a node whose programs are there."""
+    monkeypatch.setattr(toolchain, "find", pytest.fail)
+    with building._fetching([], pytest.fail):
+        pass
 
 
 @pytest.mark.parametrize(("age", "running", "kept"), [(0, False, True), (31, False, False), (31, True, True)])
