@@ -96,7 +96,8 @@ class ProcessLauncher:
                 if not serves and (serves := self._readiness.serves(component)):
                     self._events.put(Happening(component.name, Event.SERVES, process))
                 poller.poll(_CHECK_PERIOD)
-            self._events.put(Happening(component.name, Event.PASSED, process))
+            if process.alive():
+                self._events.put(Happening(component.name, Event.PASSED, process))
             poller.poll()
         finally:
             os.close(descriptor)
