@@ -73,10 +73,19 @@ def eventually(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+def in_use() -> set[str]:
+    """Return the namespaces on the node that are neither Kubernetes' own nor only a record of runs."""
+    found = kubectl("get", "namespaces", "-o", "name").split()
+    own = ("default", "kube-node-lease", "kube-public", "kube-system", "paddock-system")
+    return {name.removeprefix("namespace/") for name in found} - set(own)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def as_it_was_found() -> Iterator[None]:
-    """Leave the node up if it was up, and down if it was down."""
+    """Leave the node up if it was up, and down if it was down; leave it alone while others use it."""
     was_up = node.access() is not None
+    if was_up and (others := in_use()):
+        pytest.skip(f"the node is in use: namespaces {', '.join(sorted(others))}; run these tests without other runs")
     yield
     paddock_node("up" if was_up else "down")
 
