@@ -86,7 +86,7 @@ def test_ctrl_c_is_orderly(nox_parallel: Callable[..., Run], embedded_node: Embe
     run = nox_parallel()
     run.read(until=is_result)
     run.interrupt()
-    assert run.finish() != 0
+    assert run.finish() != 0, run.output
     assert "left 0" in run.output
     assert "Traceback" not in run.output
     assert embedded_node.wait_until_gone(run=run.run_id) == set()

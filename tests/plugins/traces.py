@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Seen = Mapping[object, str]
     """Identity of a thing -> the words that describe it."""
 
-NODE_MOUNTS = ("/run/", "/var/lib/kubelet/", "/var/lib/paddock/", "/var/cache/paddock/", "/sys/fs/cgroup")
+NODE_MOUNTS = ("/run", "/var/lib/kubelet", "/var/lib/paddock", "/var/cache/paddock", "/sys/fs/cgroup")
 """The embedded node mounts and unmounts here for its pods all the time, whatever test runs meanwhile."""
 
 CNI_NAMESPACES = "cni-"
@@ -101,7 +101,8 @@ def _target(number: str) -> str:
 def mounts() -> Seen:
     """See the mounts, but for the node's own."""
     lines = [line.split() for path in _proc("mounts") for line in path.read_text(encoding="utf-8").splitlines()]
-    return {(line[0], line[1]): f"{line[0]} on {line[1]}" for line in lines if not line[1].startswith(NODE_MOUNTS)}
+    inside = tuple(f"{place}/" for place in NODE_MOUNTS)
+    return {(line[0], line[1]): f"{line[0]} on {line[1]}" for line in lines if not f"{line[1]}/".startswith(inside)}
 
 
 def network_namespaces() -> Seen:

@@ -109,9 +109,10 @@ def test_an_allowance_without_a_reason_is_refused(run: pytest.Pytester) -> None:
 def test_mounts_are_seen_but_for_the_nodes_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded node's mounts come and go by themselves; any other new mount is somebody's leak."""
     table = tmp_path / "mounts"
-    table.write_text("overlay /run/containerd/x overlay rw 0 0\ntmpfs /mnt/mine tmpfs rw 0 0\n", encoding="utf-8")
+    places = ("/run/containerd/x", "/var/lib/kubelet", "/runner", "/mnt/mine")
+    table.write_text("".join(f"tmpfs {place} tmpfs rw 0 0\n" for place in places), encoding="utf-8")
     monkeypatch.setattr(traces, "_proc", lambda _pattern: [table])
-    assert traces.appeared({}, traces.mounts()) == ["tmpfs on /mnt/mine"]
+    assert traces.appeared({}, traces.mounts()) == ["tmpfs on /runner", "tmpfs on /mnt/mine"]
 
 
 def test_a_value_that_changed_back_is_no_difference() -> None:
