@@ -83,7 +83,7 @@ def test_a_second_run_costs_little_more_than_its_tests(nox_parallel: Callable[..
 
 def test_ctrl_c_is_orderly(nox_parallel: Callable[..., Run], embedded_node: EmbeddedNode) -> None:
     """One Ctrl-C ends the run, gives the namespaces back and accounts for them."""
-    run = nox_parallel()
+    run = nox_parallel("-n", "1")  # alone, a worker is at it long enough to be interrupted
     run.read(until=is_result)
     run.interrupt()
     assert run.finish() != 0, run.output
@@ -108,7 +108,7 @@ def test_namespaces_go_even_when_pytest_is_killed(
     nox_parallel: Callable[..., Run], embedded_node: EmbeddedNode
 ) -> None:
     """Nox reaps by run id in a ``finally``, so that a killed pytest leaves nothing."""
-    run = nox_parallel()
+    run = nox_parallel("-n", "1")
     run.read(until=is_result)
     os.kill(pytest_process(run), signal.SIGKILL)
     assert run.finish() != 0
