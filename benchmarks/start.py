@@ -7,6 +7,7 @@ a local ``pytest -n 1``. All three are measured in turn, several times; the medi
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock import names, node
+from paddock import images, names, node
 from paddock.cluster import connect, requests
 from paddock.cluster.watching import Watch
 from paddock.deadlines import Deadline
 from paddock.namespaces import causes
+from paddock.specs import DEFAULT_UID
+from paddock.workers import inpod_files
 
 if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
@@ -34,7 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    cluster = connect.connect(connect.Choice(connect.EMBEDDED), node.up(report=print).plain_kubeconfig)
+    access = node.up(report=print)
+    cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
+    image = worker_image(access.registry)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_start.py").write_text(SUITE)
         seconds_to_first_result(folder, "--paddock", "-n", "1")  # images are made here, not measured
@@ -42,7 +47,7 @@ def main() -> None:
         for _ in range(rounds):
             paddock.append(seconds_to_first_result(folder, "--paddock", "-n", "1"))
             local.append(seconds_to_first_result(folder, "-n", "1"))
-            pod.append(seconds_to_running_pod(cluster))
+            pod.append(seconds_to_running_pod(cluster, image))
     show("pytest --paddock -n 1, Enter to first result", paddock)
     show("pytest -n 1, Enter to first result", local)
     show("bare pod of the same image, asked for to running", pod)
@@ -70,9 +75,8 @@ def seconds_to_first_result(folder: str, *arguments: str) -> float:
     raise SystemExit("no test passed:\n" + "".join(output))
 
 
-def seconds_to_running_pod(cluster: Cluster) -> float:
+def seconds_to_running_pod(cluster: Cluster, image: str) -> float:
     """Return the seconds from asking for a pod of the worker image until it is known to run."""
-    image = worker_image(cluster)
     name = f"bench-{names.new_run_id()}"
     labels = {"bench": name}
     watch = Watch(cluster, requests.POD, names.selector(labels))
@@ -99,11 +103,16 @@ def seconds_to_running_pod(cluster: Cluster) -> float:
     return seconds
 
 
-def worker_image(cluster: Cluster) -> str:
-    """Return the newest worker image that the node has."""
-    nodes = cluster.send(requests.Request("GET", "/api/v1/nodes"))["items"]
-    images = [name for one in nodes for image in one["status"].get("images", []) for name in image["names"]]
-    return next(name for name in images if "/worker" in name)
+def worker_image(registry: str) -> str:
+    """Return the image that runs of this environment use."""
+    made, _ = images.ensure(
+        registry,
+        crane=node.tool("crane"),
+        inpod=inpod_files.files(),
+        uid=os.getuid() or DEFAULT_UID,
+        report=print,
+    )
+    return made.worker
 
 
 if __name__ == "__main__":

@@ -48,6 +48,12 @@ def kill_and_await(component: str) -> None:
     pytest.fail(f"{component} did not come back within {BACK_WITHIN:.0f} s")
 
 
+def kill_each_component() -> None:
+    """Kill all components, one after the other."""
+    for component in node.status().components:
+        kill_and_await(component.name)
+
+
 def test_a_run_outlives_every_component_of_its_node(tmp_path: Path, embedded_node: EmbeddedNode) -> None:
     """Streams are dialled again and the components come back: no verdict is lost, doubled or changed."""
     (tmp_path / "test_long.py").write_text(SUITE)
@@ -66,7 +72,7 @@ def test_a_run_outlives_every_component_of_its_node(tmp_path: Path, embedded_nod
             lines.append(line)
             if "PASSED" in line:
                 break
-        killer = threading.Thread(target=lambda: [kill_and_await(one.name) for one in node.status().components])
+        killer = threading.Thread(target=kill_each_component)
         killer.start()
         lines += run.stdout.readlines()
         killer.join()
