@@ -74,6 +74,10 @@ class Watch:
                 self._changed.wait(deadline.remaining())
             return found
 
+    def notify(self) -> None:
+        """Have those who wait look again: something outside of this kind has changed for them."""
+        self._publish(self._objects)
+
     def close(self) -> None:
         """End the watch and its thread; whoever waits returns."""
         self._closing.set()

@@ -50,6 +50,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         inpod=inpod_files.files(),
         uid=uid,
         report=report,
+        root=request.root,
     )
     plan = RunPlan(
         run_id=request.run_id,

@@ -16,12 +16,14 @@ from paddock.images import registry as registries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
     from paddock.images.environment import Environment
 
 RECIPE = "1"
 """Changes whenever the code of this package would make something else of the same input."""
+UPPER_RECIPE = "2"
+"""The same for the small layers on top: in-pod half, start scripts and folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ def ensure(
     inpod: Mapping[str, bytes],
     uid: int,
     report: Callable[[str], None],
+    root: PurePath | None = None,
     cache: Path | None = None,
 ) -> tuple[specs.Images, specs.PythonEnvironment]:
     """Return the references of the three images, after making and pushing those that the registry does not have.
@@ -57,6 +60,7 @@ def ensure(
         inpod: Files of the in-pod half by path below ``/opt/paddock/lib``.
         uid: Number of the user that worker pods run as: it gets a name and a home.
         report: Told in a line what takes more than a second.
+        root: Folder that will hold the sources in the pods; made in the worker image for their user to write.
         cache: Folder of layers; :func:`paddock.images.store.folder` by default.
 
     Raises:
@@ -65,20 +69,26 @@ def ensure(
     """
     running = environments.Environment.current()
     base = release.current()
-    keys = keys_of(running, base, inpod, uid)
+    keys = keys_of(running, base, inpod, uid, root)
     images = references(registry, keys)
     if registries.missing(registry, (images.worker, images.broker, images.database)):
         from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
 
         maker = making.Maker(
             store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
-            uid=uid, inpod=inpod, report=report,
+            uid=uid, inpod=inpod, root=root, report=report,
         )  # fmt: skip
         maker.publish(registry, images, crane)
     return images, running.in_pod()
 
 
-def keys_of(running: Environment, base: release.Release, inpod: Mapping[str, bytes], uid: int) -> Keys:
+def keys_of(
+    running: Environment,
+    base: release.Release,
+    inpod: Mapping[str, bytes],
+    uid: int,
+    root: PurePath | None = None,
+) -> Keys:
     """Return the keys of everything that is made of these."""
     named = recipes.packages().read_bytes()
     distribution = fingerprint.key_of("distribution", RECIPE, base.distribution, base.codename, base.machine, named)
@@ -86,11 +96,11 @@ def keys_of(running: Environment, base: release.Release, inpod: Mapping[str, byt
     packages = fingerprint.key_of(RECIPE, interpreter, fingerprint.packages(running))
     return Keys(
         distribution=distribution,
-        broker=fingerprint.key_of("broker", distribution, *_parts(recipes.service("broker"))),
-        database=fingerprint.key_of("database", distribution, *_parts(recipes.service("database"))),
+        broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(recipes.service("broker"))),
+        database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(recipes.service("database"))),
         interpreter=interpreter,
         packages=packages,
-        worker=fingerprint.key_of("worker", packages, str(uid), *_parts(inpod)),
+        worker=fingerprint.key_of("worker", UPPER_RECIPE, packages, str(uid), str(root), *_parts(inpod)),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paddock.images.layers import EXECUTABLE_MODE, Content
+from paddock.images.layers import EXECUTABLE_MODE, Content, Directory
 from paddock.images.layout import Image
 from paddock.specs import DEFAULT_UID
 
@@ -24,6 +24,9 @@ START = f"/{PROGRAMS}/start"
 """Start script of broker and database: the command of both."""
 INPOD = "opt/paddock/lib"
 """Folder of the in-pod half in the worker image."""
+RUN = "run/paddock"
+"""Where pods keep sockets and settings of their own: a folder of the image and no volume, see ``supervisor``."""
+WRITABLE_MODE = 0o1777  # whatever number a pod runs as
 
 DATA = "opt/paddock/postgresql"
 """Initialised data directory in the database image."""
@@ -57,7 +60,8 @@ def database(layers: Sequence[Blob], *, architecture: str) -> Image:
 
 def recipe_files(files: Mapping[str, bytes]) -> dict[str, Entry]:
     """Return the entries for the files of a service's recipe: its start script, and settings for its data directory."""
-    return {_recipe_place(name): _recipe_file(name, data) for name, data in files.items()}
+    placed: dict[str, Entry] = {_recipe_place(name): _recipe_file(name, data) for name, data in files.items()}
+    return {**placed, RUN: Directory(WRITABLE_MODE)}
 
 
 def _recipe_place(name: str) -> str:

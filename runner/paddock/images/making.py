@@ -26,7 +26,7 @@ from paddock.images import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
     from paddock import specs
     from paddock.images.archive import Blob
@@ -52,6 +52,7 @@ class Maker:
     environment: Environment
     uid: int
     inpod: Mapping[str, bytes]
+    root: PurePath | None
     report: Callable[[str], None]
 
     def publish(self, host: str, images: specs.Images, crane: Path) -> None:
@@ -145,7 +146,7 @@ class Maker:
 
     def _supervisor(self, base: Layer) -> dict[str, Entry]:
         blob = layout.blob_path(self.store.path, base.blob.digest)
-        return layers.complete(supervisor.entries(self.inpod, self.uid, blob), base.listing)
+        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.root), base.listing)
 
     def _share(self, host: str, reference: str, image: layout.Image) -> None:
         """Let the registry use the layers that it has of another image of ours."""

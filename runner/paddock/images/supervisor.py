@@ -1,4 +1,4 @@
-"""The worker image's uppermost layer: the in-pod half and the account that pods run as.
+"""The worker image's uppermost layer: the in-pod half, the folders it writes, and the account that pods run as.
 
 It must not know what the in-pod half does: it is files that are given to it.
 """
@@ -9,22 +9,27 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from paddock.errors import ImageError
-from paddock.images.definitions import HOME, INPOD
-from paddock.images.layers import Content, Entry
+from paddock.images.definitions import HOME, INPOD, RUN, WRITABLE_MODE
+from paddock.images.layers import Content, Directory, Entry
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
 
-def entries(inpod: Mapping[str, bytes], uid: int, base: Path) -> dict[str, Entry]:
+def entries(inpod: Mapping[str, bytes], uid: int, base: Path, root: PurePath | None = None) -> dict[str, Entry]:
     """Return the entries of the layer; ``base`` is the archive of the base layer, whose account files are amended.
+
+    ``root`` is where sources will be unpacked: a folder of the image, since a pod with any volume starts 0.3 s later
+    (the kubelet looks every 300 ms whether volumes are mounted).
 
     Raises:
         ImageError: a path of ``inpod`` leads out of its folder.
     """
     found: dict[str, Entry] = {_place(path): Content(data) for path, data in inpod.items()}
+    for folder in (RUN, *([str(root).lstrip("/")] if root else [])):
+        found[folder] = Directory(WRITABLE_MODE)
     return found if uid == DEFAULT_UID else found | _account_files(uid, base)
 
 

@@ -30,11 +30,14 @@ _FILES = ("namespace", "account", "policy", "limits", "broker", "database", "wor
 
 _STAGES: tuple[frozenset[str], ...] = (
     frozenset({"Namespace"}),
-    frozenset({"ServiceAccount", "Secret", "NetworkPolicy", "LimitRange", "Service"}),
+    frozenset({"ServiceAccount", "NetworkPolicy"}),
+    frozenset({"Pod/worker"}),
+    frozenset({"Secret", "LimitRange", "Service"}),
     frozenset({"Pod"}),
     # Last: a quota counts what exists, but until its controller has counted it refuses every pod (some 20 ms).
     frozenset({"ResourceQuota"}),
 )
+"""What is made at once, in order; ``Kind/name`` is one object of a kind."""
 
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -64,7 +67,7 @@ def build(plan: RunPlan, worker: str, credentials: Mapping[str, Mapping[str, str
     for manifest in manifests:
         if manifest["kind"] == "Secret":
             manifest["stringData"] = dict(credentials[manifest["metadata"]["name"]])
-    return NamespaceObjects(namespace, tuple(_stage(manifests, kinds) for kinds in _STAGES))
+    return NamespaceObjects(namespace, _staged(manifests))
 
 
 def supervisor_python(plan: RunPlan) -> str:
@@ -92,8 +95,14 @@ def _templates() -> tuple[Manifest, ...]:
     return tuple(manifest for group in documents for manifest in group)
 
 
-def _stage(manifests: Iterable[Manifest], kinds: frozenset[str]) -> tuple[Manifest, ...]:
-    return tuple(manifest for manifest in manifests if manifest["kind"] in kinds)
+def _staged(manifests: Iterable[Manifest]) -> tuple[tuple[Manifest, ...], ...]:
+    stages: list[list[Manifest]] = [[] for _ in _STAGES]
+    for manifest in manifests:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        exact = f"{kind}/{name}"
+        wanted = exact if any(exact in stage for stage in _STAGES) else kind
+        stages[next(number for number, stage in enumerate(_STAGES) if wanted in stage)].append(manifest)
+    return tuple(map(tuple, stages))
 
 
 def _complete(manifest: Manifest, plan: RunPlan, worker: str, namespace: str) -> Manifest:
@@ -136,4 +145,3 @@ def _complete_worker(spec: dict[str, Any], plan: RunPlan) -> None:
         "requests": container["resources"]["requests"] | {"cpu": plan.worker_cpu},
         "limits": {"memory": plan.worker_memory},
     }
-    container["volumeMounts"].append({"name": "sources", "mountPath": str(plan.root)})

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
                 "write --paddock-kubeconfig=PATH."
             ),
         ),
-        (("-n2", "--paddock-security=open"), "--paddock-security is 'open'; expected one of restricted, baseline."),
+        (("-n2", "--paddock-engine=docker"), "--paddock-engine is 'docker'; expected one of kubernetes, local, auto."),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else "",
 )

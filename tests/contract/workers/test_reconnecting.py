@@ -208,7 +208,7 @@ def test_a_connection_that_comes_after_the_end_is_closed() -> None:
 
 def test_cuts_lose_nothing_and_are_really_made(library: Path, folder: Path) -> None:
     """Bytes in both directions arrive once and in order over connections that live ten milliseconds."""
-    data = pattern(8 << 20)
+    data = pattern(32 << 20)
     with by_socket(library, folder) as place:
         proxy = CuttingProxy(place.socket, 0.01)
         with streaming(lambda: SocketConnection(proxy.connect())) as stream:
@@ -220,7 +220,7 @@ def test_cuts_lose_nothing_and_are_really_made(library: Path, folder: Path) -> N
             stream.close_write()
             assert read_all(stream) == b""
         proxy.close()
-    assert proxy.cuts > 5
+    assert proxy.cuts > 5  # a quiet machine moves 8 MiB in five connections; this is four times as much
 
 
 def test_a_half_open_connection_is_noticed(library: Path, folder: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 
 from paddock.errors import ImageError
 from paddock.images import archive, supervisor
-from paddock.images.layers import Content
+from paddock.images.layers import Content, Directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +25,15 @@ def base(tmp_path: Path) -> Path:
 
 
 def test_the_in_pod_half_lies_below_its_folder(base: Path) -> None:
-    """Nothing but the given files is added for the usual user."""
+    """Nothing but the given files and a folder for its socket is added for the usual user."""
     made = supervisor.entries({"paddock/main.py": b"pass"}, 1000, base)
-    assert made == {"opt/paddock/lib/paddock/main.py": Content(b"pass")}
+    assert made == {"opt/paddock/lib/paddock/main.py": Content(b"pass"), "run/paddock": Directory(0o1777)}
+
+
+def test_the_folder_of_the_sources_may_be_written_by_anyone(base: Path) -> None:
+    """The pod's user unpacks there, whatever its number."""
+    made = supervisor.entries({}, 1000, base, PurePosixPath("/srv/project"))
+    assert made["srv/project"] == Directory(0o1777)
 
 
 def test_another_user_takes_the_place_of_the_usual_one(base: Path) -> None:

@@ -89,10 +89,15 @@ def test_the_first_process_is_started_by_an_interpreter_that_no_mount_hides(obje
     assert command[0] == "/opt/paddock/venv/bin/python"
 
 
-def test_sources_lie_at_the_same_path_as_here(objects: list[dict[str, Any]]) -> None:
-    """Then paths in reports and coverage need no mapping."""
-    mounts = of_kind(objects, "Pod")["worker"]["spec"]["containers"][0]["volumeMounts"]
-    assert {"name": "sources", "mountPath": "/srv/project"} in mounts
+def test_the_worker_pod_has_no_volume(objects: list[dict[str, Any]]) -> None:
+    """A pod with any volume starts 0.3 s later; what it writes lies in folders of its image."""
+    assert "volumes" not in of_kind(objects, "Pod")["worker"]["spec"]
+
+
+def test_the_worker_pod_is_asked_for_before_what_it_does_not_need() -> None:
+    """The first test waits for the worker; services are waited for only by tests that use them."""
+    made = [(one["kind"], one["metadata"]["name"]) for one in manifests.build(PLAN, "gw0", SECRETS).all()]
+    assert made.index(("Pod", "worker")) < made.index(("Secret", "broker")) < made.index(("Pod", "broker"))
 
 
 def test_building_twice_shares_nothing() -> None:
