@@ -21,7 +21,7 @@ from paddock.services import broker, database
 from paddock.services.environment import to_environment
 from paddock.specs import ExitStatus
 from paddock.workers.stream import PodStream
-from paddock.workers.worker import worker_start
+from paddock.workers.worker import warm_order, worker_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +54,8 @@ class ClusterRun:
                 broker.NAME: broker.credentials(),
                 database.NAME: database.credentials(),
             }
-        self._leases.begin(manifests.build(self._plan, worker, self._credentials[worker]))
+        warm = warm_order(self._plan, os.environ, time_zone=_time_zone())
+        self._leases.begin(manifests.build(self._plan, worker, self._credentials[worker], warm=warm))
 
     def connect(self, worker: str, sources: Iterable[bytes], on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
         """Wait for the worker's pod, send its sources, start its process and return its stream.

@@ -57,16 +57,25 @@ class NamespaceObjects:
         return [manifest for stage in self.stages for manifest in stage]
 
 
-def build(plan: RunPlan, worker: str, credentials: Mapping[str, Mapping[str, str]]) -> NamespaceObjects:
+def build(
+    plan: RunPlan,
+    worker: str,
+    credentials: Mapping[str, Mapping[str, str]],
+    *,
+    warm: str = "",
+) -> NamespaceObjects:
     """Return the objects of ``worker``'s namespace.
 
-    ``credentials`` maps the name of each Secret to its entries.
+    ``credentials`` maps the name of each Secret to its entries; ``warm`` is the process that the pod's supervisor
+    starts before it is asked, see ``workers.worker.warm_order``.
     """
     namespace = names.namespace_name(plan.run_id, worker)
     manifests = [_complete(copy.deepcopy(raw), plan, worker, namespace) for raw in _templates()]
     for manifest in manifests:
         if manifest["kind"] == "Secret":
             manifest["stringData"] = dict(credentials[manifest["metadata"]["name"]])
+        if warm and (manifest["kind"], manifest["metadata"]["name"]) == ("Pod", "worker"):
+            manifest["spec"]["containers"][0]["command"] += ["--warm", warm]
     return NamespaceObjects(namespace, _staged(manifests))
 
 

@@ -5,9 +5,12 @@ Owns the assembly, out of the plan and the environment of the process that runs 
 
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from paddock.workers.inpod import warm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +26,7 @@ HOME = "/home/paddock"
 TEMPORARY = "/tmp"  # noqa: S108 - the pod's own
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BOOT = "import sys;exec(eval(sys.stdin.readline()))"
+_READ_AT_START = ("PYTHON", "COV", "LANG", "LC_", "TZ", "HOME", "PATH", "TMPDIR", "VIRTUAL_ENV", "LD_")
 _CARRIED = frozenset({"LANG", "LANGUAGE", "TZ"})
 _SEEDS = 4294967296  # PYTHONHASHSEED takes 0 to 2**32 - 1
 
@@ -58,6 +62,16 @@ def worker_start(
         links=plan.python.links,
         folders=(env["TMPDIR"], *folders),
     )
+
+
+def warm_order(plan: RunPlan, controller: Mapping[str, str], *, time_zone: str = "") -> str:
+    """Return what the supervisor starts before it is asked: an interpreter with pytest imported, see ``inpod.warm``.
+
+    It stands in the pod's manifest, so only what an interpreter reads at its start is in it, and nothing secret.
+    """
+    env = environment(plan, controller, time_zone=time_zone)
+    early = {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
+    return json.dumps({"argv": [str(plan.python.executable), "-u", "-c", warm.PROGRAM], "env": early})
 
 
 def boot_argv(plan: RunPlan) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from paddock.specs import Images, PythonEnvironment, RunPlan
-from paddock.workers.worker import boot_argv, environment, hash_seed, worker_start
+from paddock.workers.worker import boot_argv, environment, hash_seed, warm_order, worker_start
 
 
 def plan(**changes: Any) -> RunPlan:
@@ -80,3 +81,12 @@ def test_the_start_carries_folder_and_links_of_the_plan() -> None:
     assert start.cwd == "/src/app"
     assert start.links == {"/src/.venv": "/opt/paddock/venv"}
     assert list(start.folders) == ["/tmp", "/tmp/pytest-of-me"]  # noqa: S108 - paths in the pod
+
+
+def test_what_waits_in_the_pod_holds_only_what_an_interpreter_reads() -> None:
+    """The order stands in the pod's manifest, where everybody may read it who may read pods."""
+    order = json.loads(warm_order(plan(environment={"API_TOKEN": "secret", "PYTHONUTF8": "1"}), {}))
+    assert "secret" not in json.dumps(order)
+    assert order["env"]["PYTHONUTF8"] == "1"
+    assert order["env"]["PYTHONHASHSEED"]
+    assert order["argv"][0] == "/src/.venv/bin/python"

@@ -19,10 +19,12 @@ class Options(NamedTuple):
     """Between SIGTERM and SIGKILL for the worker when the pod is deleted."""
     cgroup: str = "/sys/fs/cgroup"
     """Where the container sees its own control group, for evidence of memory kills."""
+    warm: str = ""
+    """A worker to start at once and keep waiting, see ``warm.begin``; none by default."""
 
 
 def parse(arguments: list[str]) -> Options:
-    """Return the options of ``supervise --socket PATH [--orphan S] [--grace S] [--cgroup PATH]``.
+    """Return the options of ``supervise --socket PATH [--orphan S] [--grace S] [--cgroup PATH] [--warm JSON]``.
 
     Raises:
         SystemExit: with a sentence, when something else is written.

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from paddock.workers.inpod import phases, wire
+from paddock.workers.inpod import phases, warm, wire
 from paddock.workers.inpod.facts import write_facts
 from paddock.workers.inpod.journal import Journal
 from paddock.workers.inpod.keepalive import Keepalive
@@ -55,6 +55,7 @@ class Supervisor:
         self._sources = Outlet(self._link.consumed)
         self._unpacker: Unpacker | None = None
         self._worker: Worker | None = None
+        self._waiting: Worker | None = None
         self._memory = Memory()
         self._phase, self._deadline = phases.WAITING, _NEVER
         self._linger = options.orphan
@@ -71,6 +72,7 @@ class Supervisor:
     def run(self) -> int:
         """Loop until the phase is over."""
         self._alarm.install()
+        self._waiting = warm.begin(self._options.warm)
         self._journal.line(f"waiting for the client at {self._options.socket}")
         while self._phase != phases.OVER:
             self._line.flush()
@@ -78,6 +80,8 @@ class Supervisor:
             self._look_around()
         self._line.flush()
         self._door.close()
+        if self._waiting:
+            self._waiting.signal_group(signal.SIGKILL)
         code, number = self._end
         return 128 + number if number else code if code is not None else 1
 
@@ -176,6 +180,8 @@ class Supervisor:
             if self._worker and pid == self._worker.pid:
                 self._end = self._worker.reaped(status)
                 self._fire(phases.ENDED)
+            if self._waiting and pid == self._waiting.pid:
+                self._waiting = None  # it could not even begin; the usual way will tell why
 
     def _on_output(self, channel: int, data: bytes) -> None:
         self._link.send(channel, data)
@@ -208,7 +214,7 @@ class Supervisor:
         try:
             make_links(message["links"])
             make_folders(message["folders"])
-            self._worker = Worker(message["argv"], message["env"], message["cwd"])
+            self._worker = self._started(message)
         except StartError as error:
             self._cause = str(error)
             self._fire(phases.FAILED)
@@ -218,6 +224,12 @@ class Supervisor:
         self._stdin.connect(stdin)
         self._journal.line(f"worker started pid {self._worker.pid}")
         self._tell(did="started", pid=self._worker.pid)
+
+    def _started(self, message: dict[str, Any]) -> Worker:
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            return warm.assign(waiting, message)
+        return Worker(message["argv"], message["env"], message["cwd"])
 
     def _inlet(self, pipe: Any, channel: int) -> Inlet:  # noqa: ANN401 - subprocess's IO[bytes]
         return Inlet(

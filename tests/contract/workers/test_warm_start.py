@@ -1,0 +1,66 @@
+"""A worker process that waits before it is asked for is the worker that was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from paddock.workers.inpod import warm
+from paddock.workers.stream import PodStream
+from tests.contract.workers.places import ENDING, supervised
+from tests.contract.workers.stream_contract import PATIENCE, read_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOOT = "import sys;exec(eval(sys.stdin.readline()))"
+REPORT = "import json, os, sys; print(json.dumps([os.getcwd(), sorted(os.environ.items()), 'pytest' in sys.modules]))"
+EARLY = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "7"}
+
+
+def run(library: Path, folder: Path, order: str, env: dict[str, str], cwd: str) -> tuple[object, int | None, str]:
+    """Return what the worker said of itself, its exit code and the cause of its end."""
+    with supervised(library, folder, options=["--warm", order]) as place:
+        stream = PodStream(place.dial, give_up=PATIENCE)
+        try:
+            stream.start([sys.executable, "-u", "-c", BOOT], env=env, cwd=cwd)
+            stream.write(f"{REPORT!r}\n".encode())
+            said = read_all(stream)
+            status = stream.wait(PATIENCE)
+        finally:
+            stream.kill()
+            stream.wait(ENDING)
+    assert status
+    return json.loads(said) if said else None, status.code, status.cause
+
+
+def order(program: str = warm.PROGRAM, python: str = sys.executable) -> str:
+    """Return the order for a waiting process."""
+    return json.dumps({"argv": [python, "-u", "-c", program], "env": EARLY})
+
+
+def test_a_waiting_process_gets_the_whole_environment_and_the_folder(library: Path, folder: Path) -> None:
+    """What is secret, and so not in the pod's manifest, arrives with the order; nothing else is left in it."""
+    env = {**EARLY, "PADDOCK_DATABASE_PASSWORD": "drawn"}
+    said, code, _ = run(library, folder, order(), env, "/usr")
+    assert isinstance(said, list)
+    assert code == 0
+    assert said[0] == "/usr"
+    assert {name: value for name, value in said[1] if name != "LC_CTYPE"} == env
+    assert said[2] is True
+
+
+def test_a_process_that_could_not_wait_is_started_in_the_usual_way(library: Path, folder: Path) -> None:
+    """An interpreter that is not there yet costs time only."""
+    said, code, _ = run(library, folder, order(python="/nowhere/python"), EARLY, "/usr")
+    assert isinstance(said, list)
+    assert (said[0], code) == ("/usr", 0)
+
+
+def test_a_folder_that_is_missing_is_told(library: Path, folder: Path) -> None:
+    """The same sentence as without a waiting process."""
+    said, _, cause = run(library, folder, order(), EARLY, "/nowhere")
+    assert said is None
+    assert "'/nowhere'" in cause
