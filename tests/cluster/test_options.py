@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +13,7 @@ from tests.contract.plugin.cases import CASES
 from tests.contract.plugin.running import clean_environment, run_pytest, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.contract.plugin.cases import Case
     from tests.contract.plugin.running import Interrupt, Result, Run
@@ -20,10 +22,18 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs pytest with Paddock on the embedded node, in a project folder of the test's own."""
-    project = tmp_path / "project"
-    project.mkdir()
+def project() -> Iterator[Path]:
+    """An empty project folder, at the same path for every case: the worker image holds a folder at that path."""
+    folder = Path(tempfile.gettempdir()) / "paddock-options"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def run(tmp_path: Path, project: Path) -> Run:
+    """Runs pytest with Paddock on the embedded node, in the project folder."""
     (tmp_path / "temp").mkdir()
 
     def run(

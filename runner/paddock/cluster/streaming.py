@@ -16,7 +16,7 @@ import websocket
 
 from paddock.cluster.guarded import GuardedSocket
 from paddock.cluster.translation import refusal, unreachable
-from paddock.errors import StreamBroken
+from paddock.errors import ClusterError, ClusterUnreachable, NotFound, StreamBroken
 
 if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
@@ -107,11 +107,19 @@ def _connect(cluster: Cluster, target: str) -> Any:  # noqa: ANN401 - see ExecSt
     try:
         connection.connect(url, subprotocols=_SUBPROTOCOLS, header=_headers(cluster), suppress_origin=True)
     except websocket.WebSocketBadStatusException as error:
-        raise refusal("the exec stream", error.status_code, error.resp_body or b"", cluster.server) from error
+        raise _refused(error, cluster) from error
     except (OSError, websocket.WebSocketException) as error:
         raise unreachable("the exec stream", error, cluster.server) from error
     connection.sock = GuardedSocket(connection.sock)
     return connection
+
+
+def _refused(error: websocket.WebSocketBadStatusException, cluster: Cluster) -> ClusterError:
+    refused = refusal("the exec stream", error.status_code, error.resp_body or b"", cluster.server)
+    if isinstance(refused, NotFound) and b'"Status"' not in (error.resp_body or b""):
+        # Not the API server's word but the kubelet's: after a restart it does not know its pods yet.
+        return ClusterUnreachable(str(refused), status=refused.status)
+    return refused
 
 
 def _headers(cluster: Cluster) -> list[str]:

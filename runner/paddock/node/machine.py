@@ -81,9 +81,22 @@ def file_systems() -> set[str]:
     return set((PROC / "filesystems").read_text().split())
 
 
+_ENDED = ("Z", "X", "")
+"""States of a process in ``/proc``: zombie, dead, gone."""
+
+
 def processes_called(name: str) -> list[int]:
-    """Return the ids of the processes whose program is called ``name``."""
-    return [int(path.parent.name) for path in PROC.glob("[0-9]*/comm") if _text(path).strip() == name]
+    """Return the ids of the processes whose program is called ``name``.
+
+    Without those that have ended and only wait to be reaped: the first process of a container may take its time,
+    and a node that was just removed would look like a foreign one.
+    """
+    called = (path.parent for path in PROC.glob("[0-9]*/comm") if _text(path).strip() == name)
+    return [int(folder.name) for folder in called if _state(folder) not in _ENDED]
+
+
+def _state(folder: Path) -> str:
+    return _text(folder / "stat").rpartition(")")[2].strip()[:1]
 
 
 def _text(path: Path) -> str:

@@ -170,8 +170,10 @@ class Controller:
         self._books.fault("pytest itself failed: see INTERNALERROR above.")
         self._nodes.stop("internal error")
 
-    def pytest_keyboard_interrupt(self) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Let the workers tear down their fixtures, for as long as the grace lasts; a second Ctrl-C ends it."""
+        excinfo.traceback = excinfo.traceback.filter(_has_line)
         self._nodes.cancel_awaited()
         self._nodes.interrupt()
         try:
@@ -185,3 +187,11 @@ class Controller:
         self._progress.end()
         self._nodes.close()
         self._books.tell()
+
+
+def _has_line(entry: Any) -> bool:  # noqa: ANN401 - pytest does not export the type
+    """Whether pytest can show the entry: a signal may fall on an instruction that belongs to no line."""
+    try:
+        return bool(entry.lineno >= 0)
+    except TypeError:
+        return False

@@ -80,3 +80,18 @@ def test_name_servers_are_those_of_version_four(tmp_path: Path) -> None:
     assert machine.name_servers(resolv) == ()
     resolv.write_text("# x\nnameserver 192.0.2.1\nnameserver fd00::1\noptions ndots:1\nnameserver 127.0.0.53\n")
     assert machine.name_servers(resolv) == ("192.0.2.1", "127.0.0.53")
+
+
+@pytest.mark.parametrize(("state", "expected"), [("S", [4711]), ("Z", []), ("X", [])])
+def test_only_processes_that_still_run_are_found_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    state: str,
+    expected: list[int],
+) -> None:
+    """One that has ended and waits to be reaped runs nothing any more."""
+    (tmp_path / "4711").mkdir()
+    (tmp_path / "4711" / "comm").write_text("kubelet\n")
+    (tmp_path / "4711" / "stat").write_text(f"4711 (kube (let)) {state} 1 4711 4711 0 -1\n")
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    assert machine.processes_called("kubelet") == expected
