@@ -16,7 +16,7 @@ import pytest
 from paddock.names import new_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tests.plugins.cluster import EmbeddedNode
 
@@ -67,10 +67,6 @@ class Run:
     @property
     def output(self) -> str:
         return "\n".join(self.lines)
-
-    def result_times(self) -> Sequence[float]:
-        """Return when each test's result was printed, under ``-v``."""
-        return [when for line, when in zip(self.lines, self.times, strict=True) if is_result(line)]
 
 
 def is_result(line: str) -> bool:

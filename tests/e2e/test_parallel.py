@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import signal
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 WORKERS = {"gw0", "gw1", "gw2", "gw3"}
-OVERHEAD = 10.0
-"""Seconds that a second run may take beyond the tests' own time."""
-ATTEMPTS = 3
 
 
 def label(item: dict[str, Any], key: str) -> str:
@@ -60,25 +56,6 @@ def test_a_suite_passes_in_four_namespaces_that_go_away(
     assert {label(pod, names.WORKER) for pod in pods} == WORKERS
     assert {label(pod, names.COMPONENT) for pod in pods} >= {"worker", "broker", "database"}
     assert embedded_node.wait_until_gone(run=run.run_id) == set()
-
-
-def overhead(run: Run) -> float:
-    """Return the seconds from Enter to the prompt that were not between the first and the last result."""
-    assert run.finish() == 0, run.output
-    results = run.result_times()
-    return (run.times[-1] - run.started) - (results[-1] - results[0])
-
-
-def test_a_second_run_costs_little_more_than_its_tests(nox_parallel: Callable[..., Run]) -> None:
-    """Node, image and environment are there, so at most ten seconds are not spent in tests.
-
-    The best of three runs counts: something else on the machine may slow one down, but cannot make one faster.
-    """
-    assert nox_parallel("-k", "settings").finish() == 0
-    measured: list[float] = []
-    while len(measured) < ATTEMPTS and min(measured, default=math.inf) > OVERHEAD:
-        measured.append(overhead(nox_parallel()))
-    assert min(measured) <= OVERHEAD, f"seconds beyond the tests' own: {measured}"
 
 
 def test_ctrl_c_is_orderly(nox_parallel: Callable[..., Run], embedded_node: EmbeddedNode) -> None:

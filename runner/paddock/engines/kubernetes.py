@@ -49,6 +49,11 @@ class KubernetesEngine:
         run.add(worker)
         return run.connect(worker, self._sources.result().chunks(), on_stderr)
 
+    def begun(self, worker: str) -> None:
+        """Let the worker's services start; see ``engines.protocol.Engine.begun``."""
+        if self._made:
+            self._made.begun(worker)
+
     def cause(self, worker: str) -> str:
         """Return in plain words why the worker went away."""
         return self._made.cause(worker, _CAUSE_SECONDS) if self._made else ""

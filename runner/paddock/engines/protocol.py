@@ -61,6 +61,9 @@ class Engine(Protocol):
             InfrastructureError: it will never come; the message names object, cause and remedy.
         """
 
+    def begun(self, worker: str) -> None:
+        """Note that the worker has collected: what it was given a head start over may follow now."""
+
     def cause(self, worker: str) -> str:
         """Return in plain words why the worker's pod or process went away; empty where nothing is known."""
 

@@ -89,6 +89,10 @@ class ClusterRun:
             **to_environment(database.facts(secrets[database.NAME])),
         }
 
+    def begun(self, worker: str) -> None:
+        """Let the services of the worker's namespace start, if they have not."""
+        self._leases.end_head_start(self._namespace(worker))
+
     def cause(self, worker: str, seconds: float) -> str:
         """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
         stream = self._streams.get(worker)

@@ -32,9 +32,9 @@ _REQUESTS_AT_ONCE = 8
 
 _SERVICES = ("broker", "database")
 
-_HEAD_START = 1.0
-"""Seconds that services wait at most until the worker's pod runs: three pods at once take 0.7 s until the first of
-them runs on two processors, one alone 0.3 s (measured), and the services are ready no later for it."""
+_HEAD_START = 2.0
+"""Seconds that services wait at most until the worker has collected its tests. On two processors everything at once
+takes the worker longer; the services are ready no later for it, since the processors are the limit."""
 
 _CONTROLLERS_BEHIND = ("serviceaccount", "service account", "unknown for quota", "not yet ready to handle request")
 
@@ -56,6 +56,7 @@ class Leases:
         self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="lease-request")
         self._makers: dict[str, Future[None]] = {}
         self._refused: dict[Key, str] = {}
+        self._head_starts: dict[str, threading.Event] = {}
         self._asked: list[str] = []
         self._lock = threading.Lock()
         self._coordinators: list[threading.Thread] = []
@@ -76,10 +77,15 @@ class Leases:
         made: Future[None] = Future()
         with self._lock:
             self._makers[objects.name] = made
+            self._head_starts[objects.name] = threading.Event()
             self._asked.append(objects.name)
             thread = threading.Thread(target=self._make, args=(objects, made), name=objects.name, daemon=True)
             self._coordinators.append(thread)
         thread.start()
+
+    def end_head_start(self, namespace: str) -> None:
+        """Let the services of ``namespace`` be made now: its worker is ready for tests."""
+        self._head_starts[namespace].set()
 
     def await_worker(self, namespace: str) -> None:
         """Wait until the worker pod of ``namespace`` runs.
@@ -119,6 +125,8 @@ class Leases:
 
     def close(self) -> None:
         """End the watch and all threads; namespaces stay."""
+        for head_start in self._head_starts.values():
+            head_start.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         for thread in self._coordinators:
             thread.join()
@@ -132,7 +140,7 @@ class Leases:
                     request.result()
                 if any(manifest["kind"] == "Pod" for manifest in stage) and not made.done():
                     made.set_result(None)
-                    self._let_worker_start(objects.name)
+                    self._head_starts[objects.name].wait(_HEAD_START)
         except BaseException as error:  # noqa: BLE001 - refused, cancelled by close or a defect: who waits must learn of it
             self._tell_refusal(objects.name, made, str(error) or type(error).__name__)
 
@@ -142,11 +150,6 @@ class Leases:
             return
         self._refused |= {(namespace, service): f"it could not be made: {reason}" for service in _SERVICES}
         self._pods.notify()
-
-    def _let_worker_start(self, namespace: str) -> None:
-        """Give the worker's pod the node's processors for itself until it runs, for a moment at most."""
-        key = (namespace, "worker")
-        self._pods.wait(lambda pods: (key in pods and causes.is_running(pods[key])) or None, Deadline(_HEAD_START))
 
     def _create(self, manifest: Manifest, deadline: Deadline) -> None:
         self._cluster.create(manifest, deadline=deadline, policy=_POLICY)

@@ -92,6 +92,11 @@ class Controller:
         self._progress.end()
         self._nodes.note_ready(node)
 
+    def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
+        """Tell the engine that the worker is ready for tests."""
+        if self.engine is not None:
+            self.engine.begun(node.gateway.id)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, ElasticScheduling]:
         """Let the scheduler, xdist's or a user's, begin without waiting for every worker."""

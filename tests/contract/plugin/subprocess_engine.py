@@ -175,6 +175,9 @@ class SubprocessEngine:
         for line in stream.process.stderr:
             on_stderr(worker, line)
 
+    def begun(self, worker: str) -> None:
+        """Nothing waits for it here."""
+
     def cause(self, worker: str) -> str:
         """Return how the process ended."""
         status = self._streams[worker].wait(1) if worker in self._streams else None
