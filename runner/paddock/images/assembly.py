@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RECIPE = "1"
 """Changes whenever the code of this package would make something else of the same input."""
+PACKAGES_RECIPE = "2"
+"""The same for installed distributions and their bytecode."""
 UPPER_RECIPE = "2"
 """The same for the small layers on top: in-pod half, start scripts and folders."""
 
@@ -93,7 +95,7 @@ def keys_of(
     named = recipes.packages().read_bytes()
     distribution = fingerprint.key_of("distribution", RECIPE, base.distribution, base.codename, base.machine, named)
     interpreter = fingerprint.key_of(RECIPE, distribution, fingerprint.interpreter(running))
-    packages = fingerprint.key_of(RECIPE, interpreter, fingerprint.packages(running))
+    packages = fingerprint.key_of(PACKAGES_RECIPE, interpreter, fingerprint.packages(running))
     return Keys(
         distribution=distribution,
         broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(recipes.service("broker"))),
