@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Run
     from tests.plugins.cluster import EmbeddedNode
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.cluster
 
 WORKERS = {"gw0", "gw1", "gw2", "gw3"}
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GONE_WITHIN = 90.0
 """Seconds for namespaces to end: the namespace controller waits five before its first look, and more when many end."""
 
+BUILT_WITHIN = 1800.0
+"""Seconds for a test that may have to build Kubernetes and the base images first: some ten minutes on two cores."""
+
 _PAUSE = 0.25
 
 
@@ -54,6 +57,13 @@ class EmbeddedNode:
         while (left := self.namespaces(**labels) - (expected or set())) and time.monotonic() < end:
             pause.wait(_PAUSE)
         return left
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test on the node time for the first of them, which builds it on a new machine."""
+    for item in items:
+        if item.get_closest_marker("cluster") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(BUILT_WITHIN))
 
 
 @pytest.fixture(scope="session")
