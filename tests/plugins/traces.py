@@ -60,8 +60,15 @@ def threads() -> Seen:
 
 def processes() -> Seen:
     """See the children of this process, the dead but unread ones too."""
-    children = (path.read_text(encoding="ascii").split() for path in _proc("task/*/children"))
+    children = (_children(path) for path in _proc("task/*/children"))
     return {pid: f"pid {pid} ({_command(pid)})" for pids in children for pid in pids}
+
+
+def _children(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except OSError:
+        return []  # the thread has ended since it was listed; its children are another thread's by now
 
 
 def _proc(pattern: str) -> Iterator[Path]:
