@@ -97,10 +97,6 @@ class Cluster:
         answer = self.send(requests.list_objects(kind, selector=selector, namespace=namespace))
         return list(answer.get("items", []))
 
-    def read_text(self, request: Request) -> str:
-        """Return a plain-text answer, such as a pod's log, in one try."""
-        return self._exchange(request, Deadline(_ANSWER_SECONDS)).decode(errors="replace")
-
     def open(self, request: Request, *, silence: float) -> Any:  # noqa: ANN401 - urllib3's response, untyped here
         """Return the unread response of a streaming request; ``silence`` is the longest gap in seconds."""
         try:

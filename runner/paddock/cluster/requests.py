@@ -118,10 +118,5 @@ def execute(namespace: str, pod: str, container: str, command: Sequence[str]) ->
     return f"{POD.path(namespace, pod)}/exec?{urlencode([*query, *(('command', part) for part in command)])}"
 
 
-def logs(namespace: str, pod: str, *, tail: int) -> Request:
-    """Return the request that reads the last ``tail`` lines of a pod's log."""
-    return Request("GET", f"{POD.path(namespace, pod)}/log", {"tailLines": str(tail)})
-
-
 def _given(query: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in query.items() if value}
