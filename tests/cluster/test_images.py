@@ -96,7 +96,7 @@ def registry(scratch: Path) -> Iterator[str]:
 def ensure(
     registry: str, said: list[str], uid: int = specs.DEFAULT_UID
 ) -> tuple[specs.Images, specs.PythonEnvironment]:
-    return images.ensure(registry, crane=node.tool("crane"), inpod=INPOD, uid=uid, report=said.append)
+    return images.ensure(registry, crane=lambda: node.tool("crane"), inpod=INPOD, uid=uid, report=said.append)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ Owns the run's coming in the background and its one release. It must not know xd
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
+from paddock.deadlines import Deadline
 from paddock.engines.preparation import holder, prepare
 from paddock.engines.run import ClusterRun
 from paddock.errors import LeaseError
@@ -26,6 +27,10 @@ Result = TypeVar("Result")
 _CAUSE_SECONDS = 1.0
 """How long the cause of a worker's end is waited for: the kubelet reports a container's end within 1 s."""
 
+_HEAD_START = 1.0
+"""How long the run waits at its start for its worker pods to be asked for. Until then every import of pytest's plugins
+takes time from the one thread that asks, and from then on it costs nothing: the pods need 0.2 s to come (measured)."""
+
 
 class KubernetesEngine:
     """Implements ``engines.protocol.Engine`` on a cluster; ``report`` gets a line for each step that takes a while."""
@@ -39,8 +44,12 @@ class KubernetesEngine:
         self._creating = threading.Lock()
 
     def begin(self, workers: Sequence[str]) -> None:
-        """Ask for the leases of all ``workers`` and pack the sources, both in the background."""
+        """Ask for the leases of all ``workers`` and pack the sources, both in the background after a head start."""
+        deadline = Deadline(_HEAD_START)
         self._background(self._run, lambda: self._prepare(workers))
+        wait([self._run], deadline.remaining())
+        if self._made:
+            self._made.await_asked(deadline.remaining())
         self._background(self._sources, lambda: SharedArchive(collect(self._request.root)))
 
     def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> WorkerStream:

@@ -46,7 +46,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
     uid = os.getuid() or DEFAULT_UID
     made, python = images.ensure(
         access.registry,
-        crane=node.tool("crane"),
+        crane=lambda: node.tool("crane"),
         inpod=inpod_files.files(),
         uid=uid,
         report=report,

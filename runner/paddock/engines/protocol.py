@@ -50,7 +50,10 @@ class Engine(Protocol):
     """
 
     def begin(self, workers: Sequence[str]) -> None:
-        """Ask for the leases of all ``workers`` at once and return; ``open`` waits for them."""
+        """Ask for the leases of all ``workers`` at once; ``open`` waits for them.
+
+        May wait up to a second for its requests to leave, never for what was asked for.
+        """
 
     def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
         """Return the stream of a started worker process; a worker not in ``begin`` gets a fresh lease now.

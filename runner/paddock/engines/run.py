@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import names
-from paddock.errors import LeaseError
+from paddock.errors import LeaseError, StreamError
 from paddock.namespaces import manifests, records
 from paddock.namespaces.leases import Leases
 from paddock.namespaces.release import release
@@ -56,6 +57,10 @@ class ClusterRun:
             }
         warm = warm_order(self._plan, os.environ, time_zone=_time_zone())
         self._leases.begin(manifests.build(self._plan, worker, self._credentials[worker], warm=warm))
+
+    def await_asked(self, seconds: float) -> None:
+        """Wait up to ``seconds`` until all worker pods are asked for, or cannot be."""
+        self._leases.await_asked(seconds)
 
     def connect(self, worker: str, sources: Iterable[bytes], on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
         """Wait for the worker's pod, send its sources, start its process and return its stream.
@@ -128,7 +133,8 @@ class ClusterRun:
             told.add((namespace, service))
             for worker, stream in list(self._streams.items()):
                 if self._namespace(worker) == namespace:
-                    stream.send_facts(service, {"failure": reason})
+                    with suppress(StreamError):  # the worker has gone as well: nobody is left to be told
+                        stream.send_facts(service, {"failure": reason})
 
 
 def describe(status: ExitStatus) -> str:

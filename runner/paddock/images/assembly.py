@@ -44,7 +44,7 @@ class Keys:
 def ensure(
     registry: str,
     *,
-    crane: Path,
+    crane: Callable[[], Path],
     inpod: Mapping[str, bytes],
     uid: int,
     report: Callable[[str], None],
@@ -58,7 +58,7 @@ def ensure(
 
     Args:
         registry: Host and port of a registry that speaks plain HTTP, such as ``localhost:5055``.
-        crane: The image client that pushes.
+        crane: Finds the image client that pushes; asked only when there is something to push.
         inpod: Files of the in-pod half by path below ``/opt/paddock/lib``.
         uid: Number of the user that worker pods run as: it gets a name and a home.
         report: Told in a line what takes more than a second.
@@ -80,7 +80,7 @@ def ensure(
             store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
             uid=uid, inpod=inpod, root=root, report=report,
         )  # fmt: skip
-        maker.publish(registry, images, crane)
+        maker.publish(registry, images, crane())
     return images, running.in_pod()
 
 

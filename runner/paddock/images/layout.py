@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from paddock.images import archive
+from paddock.images.media_types import CONFIG, MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +53,7 @@ def configuration(image: Image) -> bytes:
 def manifest(image: Image) -> bytes:
     """Return the image's manifest document."""
     layers = [_descriptor(archive.MEDIA_TYPE, layer) for layer in image.layers]
-    config = _descriptor(_CONFIG, described(configuration(image)))
+    config = _descriptor(CONFIG, described(configuration(image)))
     return _document({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers})
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from paddock.errors import ImageError
-from paddock.images.layout import MANIFEST
+from paddock.images.media_types import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

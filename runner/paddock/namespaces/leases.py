@@ -7,7 +7,7 @@ It must not know streams, services' meaning or pytest.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from paddock import names
@@ -86,6 +86,12 @@ class Leases:
     def end_head_start(self, namespace: str) -> None:
         """Let the services of ``namespace`` be made now: its worker is ready for tests."""
         self._head_starts[namespace].set()
+
+    def await_asked(self, seconds: float) -> None:
+        """Wait up to ``seconds`` until every worker pod is asked for, or cannot be: ``await_worker`` tells why."""
+        with self._lock:
+            makers = list(self._makers.values())
+        wait(makers, seconds)
 
     def await_worker(self, namespace: str) -> None:
         """Wait until the worker pod of ``namespace`` runs.

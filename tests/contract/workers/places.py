@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,6 +113,14 @@ def in_local_pod(library: Path, folder: Path) -> Iterator[Place]:
     wrapper = ["unshare", "-m", "-u", "-n", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "pod"]
     with supervised(library, folder, wrapper=wrapper, root=root) as place:
         yield place
+
+
+def await_condition(condition: Callable[[], bool]) -> None:
+    """Wait until ``condition`` holds."""
+    end, pause = time.monotonic() + ENDING, threading.Event()
+    while not condition():
+        assert time.monotonic() < end, "the condition never came true"
+        pause.wait(0.005)
 
 
 PLACES = {

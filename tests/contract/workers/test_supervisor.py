@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from paddock.workers.connection import ProcessConnection, connect_unix
 from paddock.workers.inpod import attach
 from paddock.workers.sources import SharedArchive, collect
 from paddock.workers.stream import PodStream
-from tests.contract.workers.places import ENDING, supervised
+from tests.contract.workers.places import ENDING, await_condition, supervised
 from tests.contract.workers.stream_contract import ECHO, PATIENCE, SLEEP, STUBBORN, read_all, read_exactly
 
 if TYPE_CHECKING:
@@ -55,14 +54,6 @@ def ended(stream: PodStream) -> ExitStatus:
     status = stream.wait(PATIENCE)
     assert status
     return status
-
-
-def await_condition(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` holds."""
-    end, pause = time.monotonic() + PATIENCE, threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "the condition never came true"
-        pause.wait(0.005)
 
 
 def is_running(pid: int) -> bool:

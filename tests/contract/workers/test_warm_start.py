@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from paddock.workers.inpod import warm
 from paddock.workers.stream import PodStream
-from tests.contract.workers.places import ENDING, supervised
+from tests.contract.workers.places import ENDING, await_condition, supervised
 from tests.contract.workers.stream_contract import PATIENCE, read_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BOOT = "import sys;exec(eval(sys.stdin.readline()))"
 REPORT = "import json, os, sys; print(json.dumps([os.getcwd(), sorted(os.environ.items()), 'pytest' in sys.modules]))"
@@ -57,6 +54,15 @@ def test_a_process_that_could_not_wait_is_started_in_the_usual_way(library: Path
     said, code, _ = run(library, folder, order(python="/nowhere/python"), EARLY, "/usr")
     assert isinstance(said, list)
     assert (said[0], code) == ("/usr", 0)
+
+
+def test_a_process_that_ended_before_anybody_listened_is_reaped(library: Path, folder: Path) -> None:
+    """It ends before the supervisor has a handler for its signal, and is noticed all the same."""
+    brief = json.dumps({"argv": ["/bin/true"], "env": EARLY})
+    with supervised(library, folder, options=["--warm", brief]) as place:
+        process = place.supervisor.pid
+        await_condition(lambda: "waiting for the client" in place.log())
+        await_condition(lambda: not Path(f"/proc/{process}/task/{process}/children").read_text())
 
 
 def test_a_folder_that_is_missing_is_told(library: Path, folder: Path) -> None:

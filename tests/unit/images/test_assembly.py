@@ -28,7 +28,7 @@ def test_nothing_is_made_when_the_registry_has_all(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(making.Maker, "publish", lambda *_: pytest.fail("something was made"))
     cache = tmp_path / "cache"
     said: list[str] = []
-    images, python = assembly.ensure("host:5", crane=tmp_path, inpod={}, uid=1, report=said.append, cache=cache)
+    images, python = assembly.ensure("host:5", crane=lambda: tmp_path, inpod={}, uid=1, report=said.append, cache=cache)
     assert images.worker.startswith("host:5/paddock/worker:")
     assert python.executable == Path(sys.executable)
     assert said == []

@@ -14,10 +14,14 @@ def main(arguments: list[str]) -> int:
         from paddock.workers.inpod.attach import attach  # noqa: PLC0415 - each role loads only what it needs
 
         return attach(arguments[2])
+    from paddock.workers.inpod import warm  # noqa: PLC0415 - see above
     from paddock.workers.inpod.options import parse  # noqa: PLC0415 - see above
+
+    options = parse(arguments)
+    waiting = warm.begin(options.warm)  # it imports pytest on one processor while this process imports its own
     from paddock.workers.inpod.supervisor import supervise  # noqa: PLC0415 - see above
 
-    return supervise(parse(arguments))
+    return supervise(options, waiting)
 
 
 if __name__ == "__main__":

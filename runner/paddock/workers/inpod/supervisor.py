@@ -36,15 +36,18 @@ _HURRY = 1.0
 _NEVER = float("inf")
 
 
-def supervise(options: Options) -> int:
-    """Serve one worker at ``options.socket`` until it has ended and the client knows; return its exit status."""
-    return Supervisor(options).run()
+def supervise(options: Options, waiting: Worker | None = None) -> int:
+    """Serve one worker at ``options.socket`` until it has ended and the client knows; return its exit status.
+
+    ``waiting`` is a process that was started beforehand to become the worker, see ``warm``.
+    """
+    return Supervisor(options, waiting).run()
 
 
 class Supervisor:
     """One worker's supervisor; see ``phases`` for its states."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, waiting: Worker | None) -> None:
         self._options, self._journal = options, Journal()
         self._link = wire.Link(os.urandom(16))
         self._line = Line(self._link, Keepalive(), self._journal, self._on_event)
@@ -55,7 +58,7 @@ class Supervisor:
         self._sources = Outlet(self._link.consumed)
         self._unpacker: Unpacker | None = None
         self._worker: Worker | None = None
-        self._waiting: Worker | None = None
+        self._waiting = waiting
         self._memory = Memory()
         self._phase, self._deadline = phases.WAITING, _NEVER
         self._linger = options.orphan
@@ -72,7 +75,7 @@ class Supervisor:
     def run(self) -> int:
         """Loop until the phase is over."""
         self._alarm.install()
-        self._waiting = warm.begin(self._options.warm)
+        self._on_children()  # one that ended before somebody listened
         self._journal.line(f"waiting for the client at {self._options.socket}")
         while self._phase != phases.OVER:
             self._line.flush()
