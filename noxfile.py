@@ -105,7 +105,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def node(session: nox.Session) -> None:
-    """Manage the embedded Kubernetes node: `nox -s node -- up|down|status|logs|kubeconfig`."""
+    """Manage the embedded Kubernetes node: `nox -s node -- up|down|status|logs|kubeconfig|kubectl`."""
     install(session, "-e", ".")
     session.run("python", "-m", "paddock", "node", *session.posargs)
 

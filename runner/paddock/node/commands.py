@@ -18,6 +18,7 @@ from paddock.node.reaching import access
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from paddock.node.reaching import NodeAccess
     from paddock.node.statuses import ComponentStatus, NodeStatus
 
 _NOT_UP = 3  # as `systemctl status` of a service that does not run
@@ -43,6 +44,10 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="keep printing what is added")
     logs.set_defaults(handler=_logs)
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig").set_defaults(handler=_kubeconfig)
+    kubectl = commands.add_parser("kubectl", help="run kubectl on the node", prefix_chars="\0")
+    # kubectl's options are its own, even --help.
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER, help="what kubectl is to do, such as `get pods -A`")
+    kubectl.set_defaults(handler=_kubectl)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,10 +147,22 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _kubeconfig(_arguments: argparse.Namespace) -> int:
+    _say(str(_reachable().kubeconfig))
+    _hint(f"export KUBECONFIG={ADMIN_KUBECONFIG}")
+    return 0
+
+
+def _kubectl(arguments: argparse.Namespace) -> int:
+    """Become kubectl: its output, its exit code, and Ctrl-C are then its own."""
+    from paddock.node.building import tool  # noqa: PLC0415 - as for _up
+
+    kubeconfig = str(_reachable().kubeconfig)
+    os.execve(tool("kubectl"), ["kubectl", *arguments.arguments], {**os.environ, "KUBECONFIG": kubeconfig})  # noqa: S606
+
+
+def _reachable() -> NodeAccess:
     privilege.require_readable(STATE)
     found = access()
     if found is None:
         raise UsageError("The node is not up; start it with `paddock node up`.")
-    _say(str(found.kubeconfig))
-    _hint(f"export KUBECONFIG={ADMIN_KUBECONFIG}")
-    return 0
+    return found

@@ -32,6 +32,7 @@ class Terminal:
                 sys.stdout.flush()
             else:
                 reporter.write_line(f"paddock: {text}", red=red, yellow=yellow)
+                reporter.flush()  # into a file or a pipe, pytest's own lines wait until a buffer is full
 
     @property
     def reporter(self) -> pytest.TerminalReporter | None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import threading
-from typing import cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from paddock.plugin import terminal
 from paddock.plugin.terminal import Progress, Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIMIT = 10.0
 
@@ -57,3 +61,13 @@ def test_workers_lines_carry_their_name(pytestconfig: pytest.Config, capsys: pyt
     """Bytes that are no UTF-8 do not break the relay."""
     Terminal(pytestconfig).worker_line("gw3", b"caf\xe9\r\n")
     assert capsys.readouterr().err == "[gw3] caf\N{REPLACEMENT CHARACTER}\n"
+
+
+def test_lines_arrive_in_a_pipe_when_they_are_written(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    """A CI system's log shows what a run waits for while it waits, not when some buffer is full."""
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        reporter = pytest.TerminalReporter(pytestconfig, file)
+        plugins = SimpleNamespace(get_plugin=lambda _: reporter)
+        Terminal(cast("pytest.Config", SimpleNamespace(pluginmanager=plugins))).line("building etcd")
+        assert log.read_text() == "paddock: building etcd\n"
