@@ -155,7 +155,7 @@ def await_all(cluster: Cluster, plan: RunPlan, secrets: Secrets) -> float:
     return time.perf_counter()
 
 
-def answers(pod: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]]) -> bool:
+def answers(pod: dict[str, Any], secrets: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether a pod is ready for a test: it runs, and a service answers at its address."""
     return causes.is_running(pod) and CHECKS[pod["metadata"]["name"]](pod["status"].get("podIP", ""), secrets)
 
