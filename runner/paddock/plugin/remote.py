@@ -6,16 +6,20 @@ It changes what xdist.remote receives and then runs xdist.remote as it is.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
 KEY = "paddock"
-"""Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache) and
-``groups`` (a channel to tell groups of tests, with --dist loadgroup)."""
+"""Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache),
+``groups`` (a channel to tell groups of tests, with --dist loadgroup) and ``ports`` (pairs of a port of the controller
+and a channel that takes a channel for each connection to it)."""
 
 Call = tuple[dict[str, Any], list[str], dict[str, Any], list[str]]
 """What xdist sends first: workerinput, arguments, options, the controller's search path."""
@@ -40,6 +44,8 @@ def prepare(call: Call) -> Call:
     workerinput, arguments, options, controller_path = call
     ours = workerinput[KEY]
     os.chdir(ours["directory"])
+    for port, requests in ours["ports"]:
+        forward(port, requests)
     scratch = temporary_folder(options, workerinput["workerid"])
     if ours["cache"] is not None:
         arguments = [*arguments, "-o", f"cache_dir={fill_cache(Path(f'{scratch}-cache'), ours['cache'])}"]
@@ -70,6 +76,36 @@ def fill_cache(folder: Path, values: dict[str, str]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return folder
+
+
+def forward(port: int, requests: Any) -> None:  # noqa: ANN401 - execnet's type may be missing here
+    """Listen where a plugin expects the controller, and pass each connection on; see ``plugin.forwarding``."""
+    listener = socket.socket()
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()  # the controller's own network: the plugin listens itself
+        return
+    listener.listen()
+    threading.Thread(target=_accept, args=(listener, requests), name=f"forward-{port}", daemon=True).start()
+
+
+def _accept(listener: socket.socket, requests: Any) -> None:  # noqa: ANN401 - see forward
+    while True:
+        connection, _ = listener.accept()
+        channel = requests.gateway.newchannel()
+        channel.setcallback(lambda data, to=connection: to.sendall(data) if data else to.close(), endmarker=b"")
+        requests.send(channel)
+        threading.Thread(target=pump, args=(connection, channel), name="forward", daemon=True).start()
+
+
+def pump(connection: socket.socket, channel: Any) -> None:  # noqa: ANN401 - see forward
+    """Send all that ``connection`` brings into ``channel``, and close both at its end."""
+    with contextlib.suppress(OSError), connection:  # either side may go first; execnet's errors are OSErrors
+        while data := connection.recv(1 << 16):
+            channel.send(data)
+    with contextlib.suppress(OSError):
+        channel.close()
 
 
 def run_xdist(channel: Any) -> None:  # noqa: ANN401 - execnet's type may be missing here

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import execnet
 from execnet.gateway import RInfo
 
-from paddock.plugin import remote
+from paddock.plugin import forwarding, remote
 from paddock.plugin.lazy_io import LazyIO
 from paddock.plugin.roster import CANCELLED, OPEN_FAILED, Action, Roster
 
@@ -140,6 +140,8 @@ class Nodes:
         if self._config.option.dist == "loadgroup":
             channel = ours["groups"] = node.gateway.newchannel()
             channel.setcallback(self.groups.update)
+        ports = [port for name in forwarding.PORTS if isinstance(port := node.workerinput.get(name), int)]
+        ours["ports"] = [(port, forwarding.offer(node.gateway, port)) for port in ports]
         return ours
 
     def _cache(self) -> dict[str, str] | None:
