@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paddock.errors import InfrastructureError
-from paddock.plugin import coverage_data, engine_factory, environment, remote
+from paddock.plugin import coverage_data, engine_factory, environment, facts, remote
 from paddock.plugin.books import Books
 from paddock.plugin.ledger import Exit
 from paddock.plugin.options import told
@@ -38,9 +38,9 @@ class Controller:
         self.terminal = Terminal(config)
         self.engine: Engine | None = None
         self._config = config
-        self._variables = environment.travelling(here, settings.variables)
+        self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        self._nodes = Nodes(config, self._open)
+        self._nodes = Nodes(config, self._open, facts.told(config, settings.templates))
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
         self._workers: list[str] = []
