@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,9 @@ from paddock.errors import UsageError
 from paddock.plugin import remote
 from paddock.services import broker, database, placeholders
 from paddock.services.environment import to_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VALUES = {name: f"<{name}>" for name in placeholders.VARIABLES}
 
@@ -88,7 +94,7 @@ def test_the_services_behind_placeholders_are_known() -> None:
     assert placeholders.services({"worker.id"}) == []
 
 
-def test_a_worker_is_given_its_variables_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_is_given_its_variables_and_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Templates become variables of the process, and arguments hold the values, before pytest reads them."""
     monkeypatch.setenv("PADDOCK_DATABASE_HOST", "database")
     monkeypatch.setenv("THEIRS", "before")
@@ -98,8 +104,9 @@ def test_a_worker_is_given_its_variables_and_arguments(monkeypatch: pytest.Monke
         "placeholders": {"database.host": "PADDOCK_DATABASE_HOST"},
         "environment": {"THEIRS": "at {database.host}"},
     }
-    monkeypatch.setattr(remote.os, "chdir", lambda _: None)
-    call: remote.Call = ({"paddock": ours, "workerid": "gw0"}, ["--dsn={database.host}"], {"basetemp": "/tmp/x"}, [])
+    monkeypatch.setattr(os, "chdir", lambda _: None)
+    options = {"basetemp": str(tmp_path / "x")}
+    call: remote.Call = ({"paddock": ours, "workerid": "gw0"}, ["--dsn={database.host}"], options, [])
     _, arguments, _, _ = remote.prepare(call)
     assert arguments == ["--dsn=database"]
-    assert remote.os.environ["THEIRS"] == "at database"
+    assert os.environ["THEIRS"] == "at database"

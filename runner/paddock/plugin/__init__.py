@@ -27,10 +27,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Refuse what pytest itself would only complain about in its own words, before it does."""
     from paddock.plugin import options  # noqa: PLC0415 - see the module's docstring
 
-    if options.wanted(early_config.known_args_namespace):
+    wanted = options.wanted(early_config.known_args_namespace)
+    if wanted or options.given(early_config.invocation_params.args):
         from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
 
-        checks.check_early(early_config)
+        checks.check_early(early_config, wanted=wanted)
 
 
 @pytest.hookimpl(tryfirst=True)

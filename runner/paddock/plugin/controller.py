@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paddock.errors import InfrastructureError
+from paddock.errors import InfrastructureError, UsageError
 from paddock.plugin import coverage_data, engine_factory, environment, facts, remote
 from paddock.plugin.books import Books
 from paddock.plugin.ledger import Exit
@@ -61,7 +61,11 @@ class Controller:
     def _open(self, worker: str) -> WorkerStream:
         if self.engine is None:
             raise InfrastructureError(f"the worker {worker} was asked for before its engine was there")
-        return self.engine.open(worker, self.terminal.worker_line)
+        try:
+            return self.engine.open(worker, self.terminal.worker_line)
+        except UsageError as error:  # only the cluster could know: a manifest that it refuses, a run id that is taken
+            self._books.mistake(str(error))
+            raise
 
     def pytest_report_header(self) -> str:
         """Name the run, so that it can be found in the cluster and repeated."""

@@ -51,7 +51,7 @@ def read(folder: Path) -> Pyproject:
     for key in ROOT:
         content = content.get(key, {})
         if not isinstance(content, dict):
-            raise UsageError(f"[tool.paddock] of {path} is {content!r}; expected a table of options.")
+            raise UsageError(f"[tool.paddock] of {path} is no table; expected a table of options.")
     return Pyproject(content, path, text)
 
 

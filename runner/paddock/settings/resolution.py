@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.errors import UsageError
+from paddock.services import placeholders
 from paddock.settings import templates
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
@@ -26,6 +27,12 @@ __all__ = ["Given", "Settings", "read_pyproject", "resolve"]
 
 _TABLES_OF_OTHERS = ("sessions",)
 """Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` checks its own."""
+
+VARIABLES_OF_OTHERS = frozenset({"PADDOCK_CACHE", "PADDOCK_FACTS", *placeholders.VARIABLES.values()})
+"""Variables of Paddock that are no options; a test finds them in the sources."""
+
+_SLIP = 0.85
+"""How near a variable must be to one of ours to be taken for a slip of the pen: a letter or two in ten."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     """
     document = table if isinstance(table, Pyproject) else Pyproject(table)
     _check_keys(document)
+    _check_variables(environment)
     given = {option.name: _given(option, flags, environment, document) for option in OPTIONS}
     values = {name.replace("-", "_"): one.value for name, one in given.items()}
     limits = PhaseLimits(**{name: values.pop(f"{name}_limit") for name in LIMITS})  # type: ignore[arg-type] # the kinds of the table give floats
@@ -130,9 +138,13 @@ def _toml_text(option: Option, document: Pyproject) -> str | None:
     value = document[option.name]
     if option.name == templates.KEY and isinstance(value, dict):
         return templates.carried(document) or None
-    if type(value) not in option.kind.toml:
+    try:
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    except ValueError:
+        text = None
+    if type(value) not in option.kind.toml or text is None:
         raise UsageError(complaint(option, value, Source.PYPROJECT, document.place(option.name)))
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text
 
 
 def _check_keys(document: Pyproject) -> None:
@@ -140,6 +152,17 @@ def _check_keys(document: Pyproject) -> None:
     for key in document:
         if key not in (*known, *_TABLES_OF_OTHERS):
             raise UsageError(f"[{TABLE}] of {document.place(key)} has the unknown key {key!r}.{_hint(key, known)}")
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that is nearly one of ours; others of our prefix may be anybody's."""
+    from difflib import get_close_matches  # noqa: PLC0415 - as below
+
+    known = [option.environment for option in OPTIONS]
+    for name in environment:
+        if name.startswith("PADDOCK_") and name not in (*known, *VARIABLES_OF_OTHERS):
+            for near in get_close_matches(name, known, n=1, cutoff=_SLIP):
+                raise UsageError(f"The environment variable {name} is unknown. Did you mean {near}?")
 
 
 def _hint(key: str, known: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _QUANTITY = r"[0-9]{1,15}(\.[0-9]{1,9})?(m|[kMGTPE]|[KMGTPE]i)?"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 """What the name of an environment variable looks like."""
+_SHOWN = 200
 LONGEST = 2**31 - 1
 """Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
 _RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
@@ -248,7 +249,16 @@ def parse(option: Option, text: str, source: Source) -> object:
 
 def complaint(option: Option, value: object, source: Source, place: str = "pyproject.toml") -> str:
     """Return the one sentence about a value that cannot be meant; ``place`` is file and line of a key."""
-    return f"{origin(option, source, place)} is {value!r}; expected {option.kind.expected}."
+    return f"{origin(option, source, place)} is {shown(value)}; expected {option.kind.expected}."
+
+
+def shown(value: object) -> str:
+    """Return a value as a message names it: in one line, and not without end."""
+    try:
+        text = repr(value)
+    except ValueError:  # TOML's hexadecimal numbers have no limit, Python's decimal ones have
+        return "a number with thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def origin(option: Option, source: Source, place: str = "pyproject.toml") -> str:

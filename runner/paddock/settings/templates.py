@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
 from paddock.services import placeholders
-from paddock.settings.table import VARIABLE
+from paddock.settings.table import VARIABLE, shown
 
 if TYPE_CHECKING:
     from paddock.settings.pyproject import Pyproject
@@ -48,7 +48,7 @@ def _checked(name: str, value: object, document: Pyproject) -> str:
     if not re.fullmatch(VARIABLE, name) or name.startswith(_OURS):
         raise UsageError(f"{what()} cannot be set; expected the name of an environment variable that is not Paddock's.")
     if not isinstance(value, str) or "\0" in value:
-        raise UsageError(f"{what()} is {value!r}; expected a text, or true to carry the variable's value from here.")
+        raise UsageError(f"{what()} is {shown(value)}; expected a text, or true for the value it has here.")
     if placeholders.used_in_template(value, what) and name.startswith(_AT_THE_START):
         raise UsageError(f"{what()} has a placeholder, but is read before services are known; expected a plain text.")
     return value

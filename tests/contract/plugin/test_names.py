@@ -35,27 +35,27 @@ PYPROJECT = """
     THEIR_CONSTANT = "1"
     CARRIED = true
 """
-SECRET = "taken-by-nobody"
+HIDDEN = "taken-by-nobody"
 
 
 def test_facts_come_under_the_projects_own_names(run: Run) -> None:
     """Variables of [tool.paddock.env] and placeholders in arguments and addopts hold each worker's own values."""
     files = {"conftest.py": CONFTEST, "test_n.py": TEST, "pyproject.toml": PYPROJECT}
-    environment = {"PADDOCK_WORKER": SECRET, "CARRIED": "from here"}
+    environment = {"PADDOCK_WORKER": HIDDEN, "CARRIED": "from here"}
     carry = ("--paddock-env=PADDOCK_WORKER,CARRIED",)  # no engine here sets facts: one stands in for them
     result = run("-n1", *carry, "--name-of=is {worker.id}!", files=files, environment=environment)
     assert result.code == 0, result
-    assert SECRET not in result.out + result.err
+    assert HIDDEN not in result.out + result.err
 
 
 def test_an_unknown_placeholder_creates_nothing(run: Run) -> None:
     """It is one line, with the option it stands in, and exit code 4."""
     result = run("-n2", "--name-of={worker.idd}", files={**GREEN, "conftest.py": CONFTEST})
     assert result.code == 4, result
-    assert [line for line in result.err.splitlines() if line] == [
+    assert result.err.strip() == (
         "ERROR: The option --name-of has the unknown placeholder {worker.idd}. Did you mean {worker.id}? "
-        "Write {{worker.idd}} for the text itself.",
-    ]
+        "Write {{worker.idd}} for the text itself."
+    )
     assert not (result.folder.parent / "engine.jsonl").exists()
 
 
