@@ -32,7 +32,7 @@ from paddock.plugin.lazy_io import LazyIO
 from paddock.plugin.roster import CANCELLED, OPEN_FAILED, Action, Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pytest
     from xdist.workermanage import WorkerController
@@ -108,7 +108,14 @@ def _presumed() -> dict[str, Any]:
 class Nodes:
     """xdist's workers, and the levers on its loop."""
 
-    def __init__(self, config: pytest.Config, open_stream: Callable[[str], WorkerStream]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        open_stream: Callable[[str], WorkerStream],
+        told: Mapping[str, object] | None = None,
+    ) -> None:
+        self._told = told or {}
+        """What every worker is told beside, see ``remote.KEY``."""
         self.roster = Roster()
         self.groups: dict[str, str] = {}
         """Node id -> group, as workers tell before xdist hears of their collection."""
@@ -136,7 +143,8 @@ class Nodes:
         _io(node).start(partial(self._open_stream, worker), partial(self._tell, node, OPEN_FAILED))
 
     def _input(self, node: WorkerController) -> dict[str, object]:
-        ours: dict[str, object] = {"directory": str(self._config.invocation_params.dir), "cache": self._cache()}
+        directory = str(self._config.invocation_params.dir)
+        ours: dict[str, object] = {**self._told, "directory": directory, "cache": self._cache()}
         if self._config.option.dist == "loadgroup":
             channel = ours["groups"] = node.gateway.newchannel()
             channel.setcallback(self.groups.update)
