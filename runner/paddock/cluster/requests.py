@@ -66,6 +66,7 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Manifest | None = None
+    content_type: str = "application/json"
 
     @property
     def target(self) -> str:
@@ -97,6 +98,12 @@ def watch(kind: Kind, *, selector: str, resource_version: str, seconds: int) -> 
     """Return the request that streams changes for at most ``seconds``; an empty version replays what exists."""
     query = _given({"labelSelector": selector, "resourceVersion": resource_version})
     return Request("GET", kind.path(), {"watch": "true", "timeoutSeconds": str(seconds), **query})
+
+
+def annotate(kind: Kind, name: str, annotations: Mapping[str, str], namespace: str | None = None) -> Request:
+    """Return the request that sets ``annotations`` on an object and leaves all else as it is."""
+    body = {"metadata": {"annotations": dict(annotations)}}
+    return Request("PATCH", kind.path(namespace, name), body=body, content_type="application/merge-patch+json")
 
 
 def delete(kind: Kind, name: str, namespace: str | None = None) -> Request:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from paddock import names
 from paddock.errors import LeaseError, StreamError
 from paddock.namespaces import manifests, records
+from paddock.namespaces.annotations import Annotator
 from paddock.namespaces.leases import Leases
 from paddock.namespaces.release import release
 from paddock.services import broker, database
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.cluster.streaming import ExecStream
     from paddock.engines.protocol import WorkerStream
-    from paddock.specs import Account, RunPlan
+    from paddock.specs import Account, Doing, RunPlan
 
 
 class ClusterRun:
@@ -43,6 +44,7 @@ class ClusterRun:
         self._credentials: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._streams: dict[str, PodStream] = {}
         self._lock = threading.Lock()
+        self._annotator = Annotator(cluster, plan.run_id)
         self._teller = threading.Thread(target=self._tell_failures, name="service-failures", daemon=True)
         self._teller.start()
 
@@ -98,6 +100,10 @@ class ClusterRun:
         """Let the services of the worker's namespace start, if they have not."""
         self._leases.end_head_start(self._namespace(worker))
 
+    def note(self, worker: str, doing: Doing) -> None:
+        """Write what the worker is at on its namespace, in the background."""
+        self._annotator.note(worker, doing)
+
     def cause(self, worker: str, seconds: float) -> str:
         """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
         stream = self._streams.get(worker)
@@ -110,6 +116,7 @@ class ClusterRun:
         """End all streams and leases, ask for the deletion of every namespace and account for it."""
         for stream in list(self._streams.values()):
             stream.kill()
+        self._annotator.close()
         self._leases.close()
         self._teller.join()
         account = release(self._cluster, self._plan.run_id, self._leases.namespaces)
