@@ -125,5 +125,21 @@ def execute(namespace: str, pod: str, container: str, command: Sequence[str]) ->
     return f"{POD.path(namespace, pod)}/exec?{urlencode([*query, *(('command', part) for part in command)])}"
 
 
+def logs(namespace: str, pod: str, *, follow: bool = False, tail: int | None = None) -> Request:
+    """Return the request that streams a pod's log; ``tail`` begins it with so many lines."""
+    query = {"follow": "true" if follow else "", "tailLines": "" if tail is None else str(tail)}
+    return Request("GET", f"{POD.path(namespace, pod)}/log", _given(query))
+
+
+def review(verb: str, kind: Kind, *, subresource: str = "", namespace: str = "") -> Request:
+    """Return the question whether this account may do something; the answer is in its ``status``."""
+    group = kind.api.split("/")[1] if kind.api.startswith("apis/") else ""
+    attributes = {"verb": verb, "resource": kind.plural, "group": group}
+    asked = attributes | _given({"subresource": subresource, "namespace": namespace})
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return Request("POST", path, body={**body, "spec": {"resourceAttributes": asked}})
+
+
 def _given(query: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in query.items() if value}

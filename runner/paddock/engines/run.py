@@ -53,12 +53,8 @@ class ClusterRun:
         with self._lock:
             if worker in self._credentials:
                 return
-            self._credentials[worker] = {
-                broker.NAME: broker.credentials(),
-                database.NAME: database.credentials(),
-            }
-        warm = warm_order(self._plan, os.environ, time_zone=_time_zone())
-        self._leases.begin(manifests.build(self._plan, worker, self._credentials[worker], warm=warm))
+            self._credentials[worker] = draw_credentials()
+        self._leases.begin(worker_objects(self._plan, worker, self._credentials[worker]))
 
     def await_asked(self, seconds: float) -> None:
         """Wait up to ``seconds`` until all worker pods are asked for, or cannot be."""
@@ -83,6 +79,7 @@ class ClusterRun:
         start = worker_start(self._plan, os.environ, time_zone=_time_zone())
         env = {**start.env, **self._facts(worker)}
         stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)
+        stream.send_facts("worker", {"env": env, "cwd": start.cwd})  # for whoever opens a shell beside it
         return stream
 
     def _facts(self, worker: str) -> dict[str, str]:
@@ -142,6 +139,21 @@ class ClusterRun:
                 if self._namespace(worker) == namespace:
                     with suppress(StreamError):  # the worker has gone as well: nobody is left to be told
                         stream.send_facts(service, {"failure": reason})
+
+
+def draw_credentials() -> dict[str, Mapping[str, str]]:
+    """Draw the entries of all Secrets of one worker: name of the Secret -> its entries."""
+    return {broker.NAME: broker.credentials(), database.NAME: database.credentials()}
+
+
+def worker_objects(
+    plan: RunPlan,
+    worker: str,
+    credentials: Mapping[str, Mapping[str, str]],
+) -> manifests.NamespaceObjects:
+    """Return everything that is made for one worker."""
+    warm = warm_order(plan, os.environ, time_zone=_time_zone())
+    return manifests.build(plan, worker, credentials, warm=warm)
 
 
 def describe(status: ExitStatus) -> str:

@@ -31,6 +31,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
 
         checks.check_early(early_config)
+        if options.only_planned(early_config.known_args_namespace):
+            from paddock.plugin.planning import Planner  # noqa: PLC0415 - see the module's docstring
+
+            early_config.pluginmanager.register(Planner(), "paddock-planner")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -51,6 +51,12 @@ def wanted(namespace: Namespace) -> bool:
         return table.is_enabled(namespace.paddock, os.environ)
 
 
+def only_planned(namespace: Namespace) -> bool:
+    """Return whether the run is to be printed and not made; that the words exist is checked later."""
+    option = table.BY_NAME["plan"]
+    return bool(getattr(namespace, option.destination) or os.environ.get(option.environment))
+
+
 def read(config: pytest.Config) -> Settings:
     """Return the settings of this run.
 
