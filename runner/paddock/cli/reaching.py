@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.settings.resolution import Settings
 
-NODE_IS_DOWN = "the embedded node is down, so there are no runs"
+NODE_IS_DOWN = "the embedded node is down"
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, json: bool = True) -> None:

@@ -29,25 +29,28 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "shell", help="open a shell in a worker's pod", description=__doc__, parents=[options]
     )
-    parser.add_argument("target", metavar="WORKER", help=targets.MEANING)
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="run this instead of a shell")
+    # One positional for all that follows: with two of them argparse takes the '--' between them for its own.
+    parser.add_argument("target", nargs=argparse.REMAINDER, metavar="WORKER [-- COMMAND]", help=targets.MEANING)
     parser.set_defaults(
         handler=lambda given: shell(complete(given, options)), pod="worker", context=None, kubeconfig=None
     )
 
 
 def complete(arguments: argparse.Namespace, options: argparse.ArgumentParser) -> argparse.Namespace:
-    """Return the arguments with ``command``: what stands behind ``--``. Options may stand on both sides of the worker.
+    """Return the arguments with worker and command apart. Options may stand on both sides of the worker.
 
     Raises:
-        UsageError: something that is no option stands before ``--``.
+        UsageError: there is no worker, or something that is no option stands before ``--``.
     """
-    rest: list[str] = arguments.rest
-    cut = rest.index("--") if "--" in rest else len(rest)
-    arguments, unknown = options.parse_known_args(rest[:cut], arguments)
+    words: list[str] = arguments.target
+    cut = words.index("--") if "--" in words else len(words)
+    target, command = "".join(words[:1]), words[cut + 1 :]
+    arguments, unknown = options.parse_known_args(words[1:cut], arguments)
     if unknown:
-        raise UsageError(f"A command stands behind '--': paddock shell {arguments.target} -- {' '.join(unknown)}")
-    arguments.command = rest[cut + 1 :]
+        raise UsageError(f"A command stands behind '--': paddock shell {target} -- {' '.join(unknown)}")
+    if not target or cut == 0:
+        raise UsageError(f"A worker is missing: paddock shell WORKER; expected {targets.MEANING}.")
+    arguments.target, arguments.command = target, command
     return arguments
 
 
