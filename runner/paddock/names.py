@@ -23,6 +23,8 @@ MANAGED_BY_VALUE = "paddock"
 COMPONENT = "app.kubernetes.io/component"
 RUN = f"{PREFIX}/run"
 WORKER = f"{PREFIX}/worker"
+PHASE, RUNNING, NOTED_AT = f"{PREFIX}/phase", f"{PREFIX}/running", f"{PREFIX}/noted-at"
+"""Annotations of a worker's namespace: what the worker is at, the test that runs now, and as of when."""
 RUN_RECORDS_NAMESPACE = "paddock-system"
 """Namespace of the run records: a namespace is ours only if its run is recorded there."""
 

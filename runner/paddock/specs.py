@@ -100,6 +100,24 @@ class ExitStatus:
     cause: str = ""
 
 
+COLLECTING, WAITING, TESTING, ENDED = "collecting", "waiting", "testing", "ended"
+"""What a worker is at: waiting is between its collection and its first test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doing:
+    """What a worker is at, and the figures of what it has reported, for whoever looks from outside."""
+
+    phase: str = COLLECTING
+    running: str = ""
+    """Node id of the test that runs now; empty between two tests."""
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    """Set-ups and tear-downs that failed."""
+    skipped: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """The run's closing account of its namespaces."""

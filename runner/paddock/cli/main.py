@@ -11,6 +11,7 @@ import argparse
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from paddock import __version__
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "node": ("paddock.node.commands", "start, stop and inspect the embedded Kubernetes node"),
+    "ls": ("paddock.cli.ls", "list runs, their workers, and what each of them is at"),
+    "logs": ("paddock.cli.logs", "print what workers, brokers and databases have written"),
+    "shell": ("paddock.cli.shell", "open a shell in a worker's pod, or run a command there"),
+    "forward": ("paddock.cli.forward", "reach a worker's broker or database from this machine"),
+    "plan": ("paddock.cli.plan", "print every object that a run would make, and make none"),
+    "doctor": ("paddock.cli.doctor", "check what a run needs, each fault with its remedy"),
+    "down": ("paddock.cli.down", "delete what ended runs have left"),
+    "completion": ("paddock.cli.completion", "print the code that completes commands in bash, zsh or fish"),
     "reap": ("paddock.engines.reaping", "end what a run has left behind, and account for it"),
 }
 """Subcommand -> the module whose ``add_parser`` knows it, and the line of ``paddock --help``."""
@@ -45,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     parser = _parser(arguments[0] if arguments else "")
     options = parser.parse_args(arguments)
     code = options.handler(options)
@@ -52,9 +63,21 @@ def _run(arguments: Sequence[str]) -> int:
     return int(code or 0)
 
 
+def _complete() -> None:
+    """Answer a shell that asks what could stand next; that ends the process."""
+    from paddock.cli import completion  # noqa: PLC0415 - only when a shell asks
+
+    completion.answer(_parser(completion.wanted_command()))
+
+
+def _program() -> str:
+    """Return what the user typed: as a plugin of kubectl the program's name is ``kubectl-paddock``."""
+    return "kubectl paddock" if Path(sys.argv[0]).name == "kubectl-paddock" else "paddock"
+
+
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """Return the parser with the ``wanted`` subcommand in full and only the names of the others."""
-    parser = _Parser(prog="paddock", description="Every pytest worker in a Kubernetes namespace of its own.")
+    parser = _Parser(prog=_program(), description="Every pytest worker in a Kubernetes namespace of its own.")
     parser.add_argument("--version", action="version", version=f"paddock {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (module, help_line) in COMMANDS.items():

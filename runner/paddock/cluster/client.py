@@ -129,7 +129,7 @@ class Cluster:
 
     def _exchange(self, request: Request, deadline: Deadline) -> bytes:
         body = None if request.body is None else json.dumps(request.body)
-        headers = self.headers() | ({} if body is None else {"Content-Type": "application/json"})
+        headers = self.headers() | ({} if body is None else {"Content-Type": request.content_type})
         try:
             response = self._pool.request(
                 request.method,

@@ -66,6 +66,7 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Manifest | None = None
+    content_type: str = "application/json"
 
     @property
     def target(self) -> str:
@@ -99,6 +100,12 @@ def watch(kind: Kind, *, selector: str, resource_version: str, seconds: int) -> 
     return Request("GET", kind.path(), {"watch": "true", "timeoutSeconds": str(seconds), **query})
 
 
+def annotate(kind: Kind, name: str, annotations: Mapping[str, str], namespace: str | None = None) -> Request:
+    """Return the request that sets ``annotations`` on an object and leaves all else as it is."""
+    body = {"metadata": {"annotations": dict(annotations)}}
+    return Request("PATCH", kind.path(namespace, name), body=body, content_type="application/merge-patch+json")
+
+
 def delete(kind: Kind, name: str, namespace: str | None = None) -> Request:
     """Return the request that deletes one object in the background."""
     return Request("DELETE", kind.path(namespace, name), {"propagationPolicy": "Background"})
@@ -116,6 +123,22 @@ def execute(namespace: str, pod: str, container: str, command: Sequence[str]) ->
     """Return the request target of a duplex exec stream."""
     query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
     return f"{POD.path(namespace, pod)}/exec?{urlencode([*query, *(('command', part) for part in command)])}"
+
+
+def logs(namespace: str, pod: str, *, follow: bool = False, tail: int | None = None) -> Request:
+    """Return the request that streams a pod's log; ``tail`` begins it with so many lines."""
+    query = {"follow": "true" if follow else "", "tailLines": "" if tail is None else str(tail)}
+    return Request("GET", f"{POD.path(namespace, pod)}/log", _given(query))
+
+
+def review(verb: str, kind: Kind, *, subresource: str = "", namespace: str = "") -> Request:
+    """Return the question whether this account may do something; the answer is in its ``status``."""
+    group = kind.api.split("/")[1] if kind.api.startswith("apis/") else ""
+    attributes = {"verb": verb, "resource": kind.plural, "group": group}
+    asked = attributes | _given({"subresource": subresource, "namespace": namespace})
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return Request("POST", path, body={**body, "spec": {"resourceAttributes": asked}})
 
 
 def _given(query: Mapping[str, str]) -> dict[str, str]:

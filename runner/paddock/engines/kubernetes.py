@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from paddock.engines.protocol import WorkerStream
     from paddock.engines.request import RunRequest
+    from paddock.specs import Doing
 
 Result = TypeVar("Result")
 
@@ -67,6 +68,11 @@ class KubernetesEngine:
         """Let the worker's services start; see ``engines.protocol.Engine.begun``."""
         if self._made:
             self._made.begun(worker)
+
+    def note(self, worker: str, doing: Doing) -> None:
+        """Show what a worker is at; see ``engines.protocol.Engine.note``."""
+        if self._made:
+            self._made.note(worker, doing)
 
     def cause(self, worker: str) -> str:
         """Return in plain words why the worker went away."""

@@ -9,6 +9,7 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import images, node
@@ -19,11 +20,11 @@ from paddock.workers import inpod_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from paddock.cluster.client import Cluster
     from paddock.engines.request import RunRequest
     from paddock.node import NodeAccess
+    from paddock.specs import Images, PythonEnvironment
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,18 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         report=report,
         root=request.root,
     )
-    plan = RunPlan(
+    return Prepared(cluster, make_plan(request, workers, made, python, uid))
+
+
+def make_plan(
+    request: RunRequest,
+    workers: Sequence[str],
+    made: Images,
+    python: PythonEnvironment,
+    uid: int,
+) -> RunPlan:
+    """Return the plan of a run, once its images are known."""
+    return RunPlan(
         run_id=request.run_id,
         workers=tuple(workers),
         root=request.root,
@@ -75,12 +87,18 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         worker_memory=request.worker_memory,
         worker_cpu=request.worker_cpu,
     )
-    return Prepared(cluster, plan)
 
 
 def holder() -> str:
     """Return whose run this is, for the run's record: user, machine and process."""
     return f"{getpass.getuser()}@{socket.gethostname()}/{os.getpid()}"
+
+
+def has_gone(recorded: str) -> bool:
+    """Whether the process that a run's record names has ended; one on another machine may well be there."""
+    whose, _, pid = recorded.rpartition("/")
+    here = whose.rpartition("@")[2] == socket.gethostname()
+    return here and pid.isdecimal() and not Path("/proc", pid).exists()
 
 
 def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from paddock.specs import Account, ExitStatus
+    from paddock.specs import Account, Doing, ExitStatus
 
 
 class WorkerStream(Protocol):
@@ -66,6 +66,12 @@ class Engine(Protocol):
 
     def begun(self, worker: str) -> None:
         """Note that the worker has collected: what it was given a head start over may follow now."""
+
+    def note(self, worker: str, doing: Doing) -> None:
+        """Show what a worker is at to whoever looks from outside, as soon as that costs the run nothing.
+
+        Returns at once and never raises; a later note replaces one that was not shown yet.
+        """
 
     def cause(self, worker: str) -> str:
         """Return in plain words why the worker's pod or process went away; empty where nothing is known."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from paddock import names
 from paddock.errors import LeaseError, StreamError
 from paddock.namespaces import manifests, records
+from paddock.namespaces.annotations import Annotator
 from paddock.namespaces.leases import Leases
 from paddock.namespaces.release import release
 from paddock.services import broker, database
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.cluster.streaming import ExecStream
     from paddock.engines.protocol import WorkerStream
-    from paddock.specs import Account, RunPlan
+    from paddock.specs import Account, Doing, RunPlan
 
 
 class ClusterRun:
@@ -43,6 +44,7 @@ class ClusterRun:
         self._credentials: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._streams: dict[str, PodStream] = {}
         self._lock = threading.Lock()
+        self._annotator = Annotator(cluster, plan.run_id)
         self._teller = threading.Thread(target=self._tell_failures, name="service-failures", daemon=True)
         self._teller.start()
 
@@ -51,12 +53,8 @@ class ClusterRun:
         with self._lock:
             if worker in self._credentials:
                 return
-            self._credentials[worker] = {
-                broker.NAME: broker.credentials(),
-                database.NAME: database.credentials(),
-            }
-        warm = warm_order(self._plan, os.environ, time_zone=_time_zone())
-        self._leases.begin(manifests.build(self._plan, worker, self._credentials[worker], warm=warm))
+            self._credentials[worker] = draw_credentials()
+        self._leases.begin(worker_objects(self._plan, worker, self._credentials[worker]))
 
     def await_asked(self, seconds: float) -> None:
         """Wait up to ``seconds`` until all worker pods are asked for, or cannot be."""
@@ -81,6 +79,7 @@ class ClusterRun:
         start = worker_start(self._plan, os.environ, time_zone=_time_zone())
         env = {**start.env, **self._facts(worker)}
         stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)
+        stream.send_facts("worker", {"env": env, "cwd": start.cwd})  # for whoever opens a shell beside it
         return stream
 
     def _facts(self, worker: str) -> dict[str, str]:
@@ -98,6 +97,10 @@ class ClusterRun:
         """Let the services of the worker's namespace start, if they have not."""
         self._leases.end_head_start(self._namespace(worker))
 
+    def note(self, worker: str, doing: Doing) -> None:
+        """Write what the worker is at on its namespace, in the background."""
+        self._annotator.note(worker, doing)
+
     def cause(self, worker: str, seconds: float) -> str:
         """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
         stream = self._streams.get(worker)
@@ -110,6 +113,7 @@ class ClusterRun:
         """End all streams and leases, ask for the deletion of every namespace and account for it."""
         for stream in list(self._streams.values()):
             stream.kill()
+        self._annotator.close()
         self._leases.close()
         self._teller.join()
         account = release(self._cluster, self._plan.run_id, self._leases.namespaces)
@@ -135,6 +139,21 @@ class ClusterRun:
                 if self._namespace(worker) == namespace:
                     with suppress(StreamError):  # the worker has gone as well: nobody is left to be told
                         stream.send_facts(service, {"failure": reason})
+
+
+def draw_credentials() -> dict[str, Mapping[str, str]]:
+    """Draw the entries of all Secrets of one worker: name of the Secret -> its entries."""
+    return {broker.NAME: broker.credentials(), database.NAME: database.credentials()}
+
+
+def worker_objects(
+    plan: RunPlan,
+    worker: str,
+    credentials: Mapping[str, Mapping[str, str]],
+) -> manifests.NamespaceObjects:
+    """Return everything that is made for one worker."""
+    warm = warm_order(plan, os.environ, time_zone=_time_zone())
+    return manifests.build(plan, worker, credentials, warm=warm)
 
 
 def describe(status: ExitStatus) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paddock.images.assembly import ensure as ensure
+    from paddock.images.assembly import expected as expected
     from paddock.images.environment import Environment as Environment
 
-__all__ = ["Environment", "ensure"]
+__all__ = ["Environment", "ensure", "expected"]
 
-_HOMES = {"ensure": "assembly", "Environment": "environment"}
+_HOMES = {"ensure": "assembly", "expected": "assembly", "Environment": "environment"}
 
 
 def __getattr__(name: str) -> object:

@@ -84,6 +84,22 @@ def ensure(
     return images, running.in_pod()
 
 
+def expected(
+    registry: str,
+    *,
+    inpod: Mapping[str, bytes],
+    uid: int,
+    root: PurePath | None = None,
+) -> tuple[specs.Images, specs.PythonEnvironment]:
+    """Return what :func:`ensure` would return, and neither ask for anything nor make it.
+
+    Raises:
+        UsageError: images cannot be made of this machine; the sentence says what to do.
+    """
+    running = environments.Environment.current()
+    return references(registry, keys_of(running, release.current(), inpod, uid, root)), running.in_pod()
+
+
 def keys_of(
     running: Environment,
     base: release.Release,

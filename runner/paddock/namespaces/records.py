@@ -31,7 +31,7 @@ def write(cluster: Cluster, run_id: str, holder: str) -> None:
     Raises:
         UsageError: a run of that id exists already.
     """
-    record = _record(run_id, holder)
+    record = manifest(run_id, holder)
     deadline = Deadline(_SECONDS)
     try:
         cluster.create(record, deadline=deadline)
@@ -59,14 +59,19 @@ def erase(cluster: Cluster, run_id: str) -> None:
     cluster.delete(requests.delete(requests.LEASE, record_name(run_id), names.RUN_RECORDS_NAMESPACE))
 
 
-def _make_namespace(cluster: Cluster, deadline: Deadline) -> None:
+def namespace_manifest() -> Manifest:
+    """Return the namespace of all records, made with the first of them."""
     # No managed-by label: that one selects what belongs to runs and goes away with them.
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.RUN_RECORDS_NAMESPACE}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.RUN_RECORDS_NAMESPACE}}
+
+
+def _make_namespace(cluster: Cluster, deadline: Deadline) -> None:
     with contextlib.suppress(Conflict):  # another run made it meanwhile
-        cluster.create(namespace, deadline=deadline)
+        cluster.create(namespace_manifest(), deadline=deadline)
 
 
-def _record(run_id: str, holder: str) -> Manifest:
+def manifest(run_id: str, holder: str) -> Manifest:
+    """Return the record of a run."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

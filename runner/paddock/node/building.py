@@ -66,6 +66,11 @@ def build_all(report: Callable[[str], None]) -> Binaries:
     )
 
 
+def missing_builds() -> list[str]:
+    """Return the modules whose programs are not in the cache yet."""
+    return [recipe.module for recipe in recipes.RECIPES if not _folder(recipe).is_dir()]
+
+
 def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
     """Return the cache folder with the recipe's programs, building them first if it does not exist.
 

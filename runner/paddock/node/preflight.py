@@ -12,6 +12,7 @@ from paddock.node.places import KUBELET, STATE
 from paddock.node.preparing import MARKER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _FREE_BYTES_TO_RUN = 2 * 2**30  # a worker image unpacked is 0.5-1 GB
@@ -23,10 +24,8 @@ def check() -> None:
     Raises:
         NodeError: the first reason found.
     """
-    _check_cgroups()
-    _check_file_system()
-    _check_foreign_kubelet(KUBELET)
-    _check_space(STATE)
+    for one in CHECKS.values():
+        one()
 
 
 def _check_cgroups() -> None:
@@ -78,3 +77,12 @@ def _check_space(path: Path) -> None:
             f"The node needs {_FREE_BYTES_TO_RUN / 2**30:.0f} GiB of free disk, but the file system of {existing} has "
             f"{free / 2**30:.1f} GiB. Free some.",
         )
+
+
+CHECKS: Mapping[str, Callable[[], None]] = {
+    "cgroups": _check_cgroups,
+    "overlayfs": _check_file_system,
+    "kubelets": lambda: _check_foreign_kubelet(KUBELET),
+    "disk": lambda: _check_space(STATE),
+}
+"""What a machine must pass, by name; each raises NodeError with reason and remedy."""

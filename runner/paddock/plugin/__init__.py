@@ -32,6 +32,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
 
         checks.check_early(early_config, wanted=wanted)
+        if options.only_planned(early_config.known_args_namespace):
+            from paddock.plugin.planning import Planner  # noqa: PLC0415 - see the module's docstring
+
+            early_config.pluginmanager.register(Planner(), "paddock-planner")
 
 
 @pytest.hookimpl(tryfirst=True)

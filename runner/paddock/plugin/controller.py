@@ -12,6 +12,7 @@ import pytest
 from paddock.errors import InfrastructureError, UsageError
 from paddock.plugin import coverage_data, engine_factory, environment, facts, remote
 from paddock.plugin.books import Books
+from paddock.plugin.doings import Doings
 from paddock.plugin.ledger import Exit
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from paddock.engines.protocol import Engine, WorkerStream
     from paddock.settings.resolution import Settings
+    from paddock.specs import Doing
 
 
 class Controller:
@@ -40,7 +42,7 @@ class Controller:
         self._config = config
         self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        self._nodes = Nodes(config, self._open, facts.told(config, settings.templates))
+        self._nodes = Nodes(config, self._open, Doings(self._note).hear, facts.told(config, settings.templates))
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
         self._workers: list[str] = []
@@ -66,6 +68,10 @@ class Controller:
         except UsageError as error:  # only the cluster could know: a manifest that it refuses, a run id that is taken
             self._books.mistake(str(error))
             raise
+
+    def _note(self, worker: str, doing: Doing) -> None:
+        if self.engine is not None:
+            self.engine.note(worker, doing)
 
     def pytest_report_header(self) -> str:
         """Name the run, so that it can be found in the cluster and repeated."""

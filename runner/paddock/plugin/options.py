@@ -59,6 +59,12 @@ def given(arguments: Iterable[object]) -> list[str]:
     return [flag for flag in flags if flag.startswith("--paddock-")]
 
 
+def only_planned(namespace: Namespace) -> bool:
+    """Return whether the run is to be printed and not made; that the words exist is checked later."""
+    option = table.BY_NAME["plan"]
+    return bool(getattr(namespace, option.destination) or os.environ.get(option.environment))
+
+
 def read(config: pytest.Config) -> Settings:
     """Return the settings of this run.
 

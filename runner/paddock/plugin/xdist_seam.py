@@ -106,12 +106,16 @@ def _presumed() -> dict[str, Any]:
 
 
 class Nodes:
-    """xdist's workers, and the levers on its loop."""
+    """xdist's workers, and the levers on its loop.
+
+    ``on_word`` hears every word of every worker with its content, on that worker's receiver thread.
+    """
 
     def __init__(
         self,
         config: pytest.Config,
         open_stream: Callable[[str], WorkerStream],
+        on_word: Callable[[str, str, Mapping[str, Any]], None],
         told: Mapping[str, object] | None = None,
     ) -> None:
         self._told = told or {}
@@ -119,7 +123,7 @@ class Nodes:
         self.roster = Roster()
         self.groups: dict[str, str] = {}
         """Node id -> group, as workers tell before xdist hears of their collection."""
-        self._config, self._open_stream = config, open_stream
+        self._config, self._open_stream, self._on_word = config, open_stream, on_word
         self._nodes: dict[str, WorkerController] = {}
         self._forward: dict[str, Callable[[Event], None]] = {}
         self._alarm: threading.Timer | None = None
@@ -161,6 +165,7 @@ class Nodes:
 
     def _hear(self, node: WorkerController, event: Event) -> None:
         word, content = event
+        self._on_word(node.gateway.id, word, content)
         self._tell(node, word, str(content.get("error") or content.get("formatted_error") or ""), event)
 
     def _tell(self, node: WorkerController, word: str, reason: str = "", event: Event | None = None) -> None:

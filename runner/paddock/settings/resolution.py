@@ -57,6 +57,8 @@ class Settings:
     grace: float
     """Seconds from an interrupt to the kill; the default is as long as xdist waits for its own workers."""
     run_id: str
+    plan: str | None
+    """``yaml`` or ``json``: the run is printed and not made."""
     worker_memory: str
     worker_cpu: str
     variables: tuple[str, ...]

@@ -212,6 +212,12 @@ OPTIONS = (
         in_pyproject=False,  # the same id for two runs would mix up their namespaces
         help="id of the run, part of its namespaces' names; drawn when not given",
     ),
+    Option(
+        name="plan",
+        kind=_choice("yaml", "json"),
+        in_pyproject=False,  # a project whose runs only ever print would be a riddle
+        help="print every object that the run would make, credentials masked, and make none",
+    ),
     Option(name="worker-memory", kind=QUANTITY, default="1Gi", help="memory limit of a worker pod"),
     Option(name="worker-cpu", kind=QUANTITY, default="100m", help="processor share that a worker pod requests"),
     Option(

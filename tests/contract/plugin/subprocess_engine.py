@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from paddock.engines.request import RunRequest
+    from paddock.specs import Doing
 
 FAULTS = "SUBPROCESS_ENGINE_FAULTS"
 """JSON: worker -> ``{"after": seconds, "never": reason, "mistake": sentence}``;
@@ -180,6 +182,11 @@ class SubprocessEngine:
 
     def begun(self, worker: str) -> None:
         """Nothing waits for it here."""
+
+    def note(self, worker: str, doing: Doing) -> None:
+        """Write it down, until the end."""
+        if not self._ended.is_set():
+            self._note("note", worker=worker, **asdict(doing))
 
     def cause(self, worker: str) -> str:
         """Return how the process ended."""

@@ -1,0 +1,65 @@
+"""What a check says, and what it may look at.
+
+Owns the states and the one place where an error of ours becomes a finding. It must not know the single checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from paddock.cli import reaching
+from paddock.errors import PaddockError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from paddock.cluster.client import Cluster
+    from paddock.settings.resolution import Settings
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found."""
+
+    status: str
+    message: str
+    remedy: str = ""
+
+
+class Surroundings:
+    """What checks look at; found once, when the first check asks."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of a run that would be started here."""
+        return reaching.settings(self._arguments)
+
+    @cached_property
+    def is_embedded(self) -> bool:
+        """Whether a run would use the embedded node."""
+        from paddock.cluster import connect  # noqa: PLC0415 - loads the cluster's client
+
+        choice = connect.choose(self.settings.context, self.settings.kubeconfig)
+        return choice.context == connect.EMBEDDED and choice.kubeconfig is None
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """The cluster; ``None`` while the embedded node is down."""
+        return reaching.reach(self._arguments)
+
+
+def examine(check: Callable[[Surroundings], Finding | None], here: Surroundings) -> Finding | None:
+    """Return what a check found, ``None`` where it does not apply; an error of ours is a fault with its own remedy."""
+    try:
+        return check(here)
+    except PaddockError as error:
+        sentences, _, remedy = str(error).rstrip().rpartition(". ")
+        return Finding(FAIL, f"{sentences}." if sentences else remedy, remedy if sentences else "")

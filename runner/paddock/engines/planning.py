@@ -1,0 +1,49 @@
+"""A run on a cluster as a list of objects, without a cluster.
+
+Owns the order of the list, which is that of their making. It must not make anything, nor ask a cluster or a registry.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from paddock import images, node
+from paddock.engines.preparation import holder, make_plan
+from paddock.engines.run import draw_credentials, worker_objects
+from paddock.namespaces import records
+from paddock.namespaces.masking import masked
+from paddock.node.layout import Ports
+from paddock.specs import DEFAULT_UID
+from paddock.workers import inpod_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paddock.cluster.requests import Manifest
+    from paddock.engines.request import RunRequest
+    from paddock.specs import RunPlan
+
+
+def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
+    """Return every object of the run on the embedded node; what is secret is masked.
+
+    Raises:
+        UsageError: images cannot be made of this machine.
+    """
+    uid = os.getuid() or DEFAULT_UID
+    made, python = images.expected(_registry(), inpod=inpod_files.files(), uid=uid, root=request.root)
+    return objects(make_plan(request, workers, made, python, uid))
+
+
+def objects(plan: RunPlan) -> list[Manifest]:
+    """Return every object of a run: its record, then each worker's, all in the order of their making."""
+    of_run = [records.namespace_manifest(), records.manifest(plan.run_id, holder())]
+    of_workers = [worker_objects(plan, worker, draw_credentials()).all() for worker in plan.workers]
+    return [masked(manifest) for group in (of_run, *of_workers) for manifest in group]
+
+
+def _registry() -> str:
+    """Return the node's registry; that of a node that is down will be there unless the port is taken."""
+    access = node.access()
+    return access.registry if access else f"localhost:{Ports().registry}"

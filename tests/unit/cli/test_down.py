@@ -1,0 +1,75 @@
+"""Which runs ``paddock down`` ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from paddock.cli import main, reaching
+from paddock.engines.preparation import has_gone
+from paddock.namespaces import inventory, release
+from paddock.specs import Account
+from tests.unit.cli.inspected import run, worker
+
+LED = f"me@{socket.gethostname()}/{os.getpid()}"
+GONE = f"me@{socket.gethostname()}/{2**22 + 1}"
+"""One more than the greatest process id that Linux gives."""
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A cluster with a run that is led, one that is not, and one that nobody recorded; returns which were ended."""
+    calls: list[str] = []
+
+    def reap(_cluster: object, run_id: str, *, seconds: float) -> Account:
+        calls.append(run_id)
+        assert seconds == 60
+        left = {"paddock-cccccc-gw0": "no run cccccc is recorded"} if run_id == "cccccc" else {}
+        return Account(created=[f"paddock-{run_id}-gw0"], deleted=[], left=left)
+
+    runs = [run("aaaaaa", worker("gw0"), holder=LED), run("bbbbbb", holder=GONE), run("cccccc", holder="")]
+    monkeypatch.setattr(reaching, "reach", lambda _arguments: object())
+    monkeypatch.setattr(inventory, "read", lambda _cluster: runs)
+    monkeypatch.setattr(release, "reap", reap)
+    return calls
+
+
+def test_only_runs_without_a_leader_are_ended(ended: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A run under way in another terminal stays; what is left is told and is exit code 3."""
+    assert main.main(["down"]) == 3
+    assert ended == ["bbbbbb", "cccccc"]
+    assert capsys.readouterr().out.splitlines() == [
+        "run bbbbbb: namespaces: found 1, left 0",
+        "run cccccc: namespaces: found 1, left 1; paddock-cccccc-gw0: no run cccccc is recorded",
+        f"run aaaaaa: led by {LED}, so it stays; 'paddock down aaaaaa' ends it",
+    ]
+
+
+def test_a_run_that_is_named_is_ended(ended: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever leads it: that is what was asked for."""
+    assert main.main(["down", "aaaaaa", "--json"]) == 0
+    assert ended == ["aaaaaa"]
+    assert json.loads(capsys.readouterr().out) == {
+        "ended": [{"run": "aaaaaa", "found": ["paddock-aaaaaa-gw0"], "left": {}}],
+        "led": [],
+    }
+
+
+def test_nothing_left_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also while the node is down, which is not started for it."""
+    monkeypatch.setattr(reaching, "reach", lambda _arguments: None)
+    assert main.main(["down"]) == 0
+    assert capsys.readouterr().out == "nothing was left\n"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "gone"),
+    [(LED, False), (GONE, True), (GONE.replace("@", "@far-"), False), ("", False), ("nobody", False), ("a@b/c", False)],
+)
+def test_only_a_process_of_this_machine_is_known_to_be_gone(recorded: Any, gone: bool) -> None:  # noqa: FBT001 - a pytest parameter
+    """A run of another machine is never taken for abandoned from here."""
+    assert has_gone(recorded) is gone
