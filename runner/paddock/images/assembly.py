@@ -37,6 +37,8 @@ class Keys:
     broker: str
     database: str
     interpreter: str
+    family: str
+    """Of package layers that can use one another's parts."""
     packages: str
     worker: str
 
@@ -101,6 +103,7 @@ def keys_of(
         broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(recipes.service("broker"))),
         database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(recipes.service("database"))),
         interpreter=interpreter,
+        family=fingerprint.key_of("family", PACKAGES_RECIPE, interpreter),
         packages=packages,
         worker=fingerprint.key_of("worker", UPPER_RECIPE, packages, str(uid), str(root), *_parts(inpod)),
     )

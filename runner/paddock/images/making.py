@@ -18,6 +18,7 @@ from paddock.images import (
     layers,
     layout,
     libraries,
+    packages,
     recipes,
     registry,
     selection,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from paddock.images.release import Release
     from paddock.images.store import Layer, Store
 
-_SLOW = frozenset({"interpreter", "packages"})
+_SLOW = frozenset({"interpreter"})
 """Layers that take seconds to make: told when they begin."""
 _WORTH_TELLING = 1.0
 """Seconds above which the time of a step is told."""
@@ -80,9 +81,9 @@ class Maker:
         """Return the worker image after making its layers."""
         base = self._distribution("base")
         interpreter = self._layer(f"interpreter-{self.keys.interpreter}", lambda work: self._interpreter(base, work))
-        packages = self._layer(f"packages-{self.keys.packages}", lambda work: self._packages(base, interpreter, work))
+        packages = self._packages(base, interpreter)
         inside = self._layer(f"supervisor-{self.keys.worker}", lambda _: self._supervisor(base))
-        blobs = [layer.blob for layer in (base, interpreter, packages, inside)]
+        blobs = [layer.blob for layer in (base, interpreter, *packages, inside)]
         architecture = self.release.architecture
         return definitions.worker(blobs, architecture=architecture, environment=self.environment, uid=self.uid)
 
@@ -129,20 +130,20 @@ class Maker:
 
     def _interpreter(self, base: Layer, work: Path) -> dict[str, Entry]:
         selected = selection.interpreter(self.environment)
-        return self._finished(selected, base.listing, selection.interpreter_binaries(self.environment), work)
-
-    def _packages(self, base: Layer, interpreter: Layer, work: Path) -> dict[str, Entry]:
-        below = layers.merged((base.listing, interpreter.listing))
-        return self._finished(selection.packages(self.environment), below, (), work)
-
-    def _finished(
-        self, selected: Mapping[str, Entry], below: Mapping[str, Entry], programs: Sequence[Path], work: Path,
-    ) -> dict[str, Entry]:  # fmt: skip
-        """Return ``selected`` with bytecode and with the libraries that ``below`` does not have."""
         compiled = bytecode.entries(selected, self.environment, work)
+        programs = selection.interpreter_binaries(self.environment)
         needed = libraries.needed((*programs, *libraries.extensions(selected)))
-        libs = libraries.entries(needed, layers.merged((below, selected)))
-        return layers.complete({**libs, **selected, **compiled}, below)
+        libs = libraries.entries(needed, layers.merged((base.listing, selected)))
+        return layers.complete({**libs, **selected, **compiled}, base.listing)
+
+    def _packages(self, base: Layer, interpreter: Layer) -> Sequence[Layer]:
+        maker = packages.PackageLayers(
+            store=self.store, environment=self.environment, key=self.keys.packages, family=self.keys.family
+        )
+        if found := maker.find():
+            return found
+        with self._timed("making the packages layer"):
+            return maker.make(layers.merged((base.listing, interpreter.listing)))
 
     def _supervisor(self, base: Layer) -> dict[str, Entry]:
         blob = layout.blob_path(self.store.path, base.blob.digest)
