@@ -5,26 +5,18 @@ Started in private mount and network namespaces: nothing stays mounted and no po
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from paddock import images, node, specs
-from tests.plugins.images import answered, inside, serving, unpacked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.plugins.images import answered, asked, in_network, inside, serving, started, unpacked
 
 pytestmark = [
     pytest.mark.cluster,
@@ -63,41 +55,6 @@ def broker(made: tuple[specs.Images, specs.PythonEnvironment], scratch: Path) ->
 def database(made: tuple[specs.Images, specs.PythonEnvironment], scratch: Path) -> Path:
     """Root file system of the database image."""
     return unpacked(made[0].database, scratch / "database")
-
-
-@contextlib.contextmanager
-def started(root: Path, uid: int, command: str, **environment: str) -> Iterator[int]:
-    """Run a start script as a pod would and give a process id, the way into its network namespace."""
-    path = {"PATH": os.environ["PATH"]}
-    with subprocess.Popen(inside(root, uid, "sh", "-c", command), env=path | environment) as process:
-        try:
-            wait_for_network(process.pid)
-            yield process.pid
-        finally:
-            first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            for pid in first:  # the first of its process namespace: all others end with it
-                os.kill(int(pid), signal.SIGKILL)
-
-
-def wait_for_network(pid: int) -> None:
-    """Return when ``pid`` is in a network namespace of its own: before that, ours would be asked."""
-    ours, end, pause = os.readlink("/proc/self/ns/net"), time.monotonic() + 20, threading.Event()  # noqa: PTH115 - no file
-    while os.readlink(f"/proc/{pid}/ns/net") == ours:  # noqa: PTH115 - not a file either
-        assert time.monotonic() < end
-        pause.wait(0.005)
-
-
-def in_network(pid: int, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script that talks to the service in the network namespace of ``pid``."""
-    command = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", textwrap.dedent(script)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def asked(pid: int, script: str) -> object:
-    """Return what such a script answers."""
-    done = in_network(pid, script)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 # -- making ------------------------------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -84,11 +87,11 @@ def registry(scratch: Path) -> Iterator[str]:
         yield host
 
 
-def linked_cache(folder: Path) -> Path:
-    """Return a cache in ``folder`` that has the layers of this machine's cache that are the same for every Python."""
+def linked_cache(folder: Path, kinds: tuple[str, ...] = ("base-", "broker", "database")) -> Path:
+    """Return a cache in ``folder`` that has the layers of these ``kinds`` of this machine's cache."""
     cache, real = folder / "images", store.folder()
     for record in real.glob("layers/*.json"):
-        if record.name.startswith(("base-", "broker", "database")):
+        if record.name.startswith(kinds):
             blob = Path("blobs", json.loads(record.read_bytes())["digest"].replace(":", "/"))
             for path in (record.relative_to(real), blob):
                 if (real / path).exists() and not (cache / path).exists():
@@ -127,3 +130,38 @@ def answered(root: Path, uid: int, *command: str) -> str:
     done = subprocess.run(inside(root, uid, *command), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextlib.contextmanager
+def started(root: Path, uid: int, command: str, **environment: str) -> Iterator[int]:
+    """Run a start script as a pod would and give a process id, the way into its network namespace."""
+    path = {"PATH": os.environ["PATH"]}
+    with subprocess.Popen(inside(root, uid, "sh", "-c", command), env=path | environment) as process:
+        try:
+            wait_for_network(process.pid)
+            yield process.pid
+        finally:
+            first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for pid in first:  # the first of its process namespace: all others end with it
+                os.kill(int(pid), signal.SIGKILL)
+
+
+def wait_for_network(pid: int) -> None:
+    """Return when ``pid`` is in a network namespace of its own: before that, ours would be asked."""
+    ours, end, pause = os.readlink("/proc/self/ns/net"), time.monotonic() + 20, threading.Event()  # noqa: PTH115 - no file
+    while os.readlink(f"/proc/{pid}/ns/net") == ours:  # noqa: PTH115 - not a file either
+        assert time.monotonic() < end
+        pause.wait(0.005)
+
+
+def in_network(pid: int, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that talks to the service in the network namespace of ``pid``."""
+    command = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", textwrap.dedent(script)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def asked(pid: int, script: str) -> object:
+    """Return what such a script answers."""
+    done = in_network(pid, script)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

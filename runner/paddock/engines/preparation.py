@@ -51,6 +51,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         uid=uid,
         report=report,
         root=request.root,
+        choices=request.images,
     )
     plan = RunPlan(
         run_id=request.run_id,

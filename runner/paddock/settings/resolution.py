@@ -40,6 +40,11 @@ class Settings:
     context: str | None
     kubeconfig: Path | None
     limits: PhaseLimits
+    image: str | None
+    image_packages: tuple[str, ...]
+    broker_configuration: Path | None
+    database_configuration: Path | None
+    database_version: str | None
     deadline: int
     """Seconds after which the cluster ends every pod of the run."""
     grace: float
@@ -77,8 +82,9 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     Raises:
         UsageError: a value or a key of the table cannot be meant; it says where it came from.
     """
-    _check_keys(table)
-    given = {option.name: _given(option, flags, environment, table) for option in OPTIONS}
+    keys = _flat(table)
+    _check_keys(keys)
+    given = {option.name: _given(option, flags, environment, keys) for option in OPTIONS}
     values = {name.replace("-", "_"): one.value for name, one in given.items()}
     limits = PhaseLimits(**{name: values.pop(f"{name}_limit") for name in LIMITS})  # type: ignore[arg-type] # the kinds of the table give floats
     del values["enabled"]
@@ -109,16 +115,28 @@ def _joined(raw: Raw) -> str | None:
 
 
 def _toml_text(option: Option, table: Mapping[str, object]) -> str | None:
-    if option.name not in table:
+    if option.key not in table:
         return None
-    value = table[option.name]
+    value = table[option.key]
     if type(value) not in option.kind.toml:
         raise UsageError(complaint(option, value, Source.PYPROJECT))
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _flat(table: Mapping[str, object]) -> dict[str, object]:
+    """Return the keys of ``table`` with those of options' own tables in it, dotted."""
+    inner = {option.table for option in OPTIONS if option.table}
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        if key in inner and isinstance(value, dict):
+            flat |= {f"{key}.{name}": one for name, one in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
 def _check_keys(table: Mapping[str, object]) -> None:
-    known = [option.name for option in OPTIONS if option.in_pyproject]
+    known = [option.key for option in OPTIONS if option.in_pyproject]
     for key in table:
         if key not in (*known, *_TABLES_OF_OTHERS):
             raise UsageError(f"[{TABLE}] of pyproject.toml has the unknown key {key!r}.{_hint(key, known)}")
