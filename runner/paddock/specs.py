@@ -44,6 +44,22 @@ class Images:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageChoices:
+    """What the user wants of the images beyond what is made by itself."""
+
+    worker: str | None = None
+    """Reference of the user's own worker image."""
+    packages: tuple[str, ...] = ()
+    """Debian packages that the worker image holds besides."""
+    broker_configuration: Path | None = None
+    """Settings of mosquitto.conf, added to Paddock's own."""
+    database_configuration: Path | None = None
+    """Settings of postgresql.conf, which win over Paddock's own."""
+    database_version: str | None = None
+    """Major version of PostgreSQL; ``None`` for the usual one of the distribution's release."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PythonEnvironment:
     """The environment that runs pytest, as the worker pod will find it."""
 

@@ -61,6 +61,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         uid=uid,
         report=report,
         root=request.root,
+        choices=request.images,
     )
     return Prepared(cluster, make_plan(request, workers, made, python, uid))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from paddock.specs import PhaseLimits
+from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,3 +33,4 @@ class RunRequest:
     kubeconfig: Path | None = None
     worker_memory: str = "1Gi"
     worker_cpu: str = "100m"
+    images: ImageChoices = field(default_factory=ImageChoices)

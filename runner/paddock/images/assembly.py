@@ -28,6 +28,9 @@ UPPER_RECIPE = "2"
 """The same for the small layers on top: in-pod half, start scripts and folders."""
 
 
+_NO_CHOICES = specs.ImageChoices()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Keys:
     """The content keys of all layers and images."""
@@ -36,7 +39,11 @@ class Keys:
     """Base, broker and database packages."""
     broker: str
     database: str
+    system: str
+    """Debian packages that the project asks for."""
     interpreter: str
+    family: str
+    """Of package layers that can use one another's parts."""
     packages: str
     worker: str
 
@@ -50,6 +57,7 @@ def ensure(
     report: Callable[[str], None],
     root: PurePath | None = None,
     cache: Path | None = None,
+    choices: specs.ImageChoices = _NO_CHOICES,
 ) -> tuple[specs.Images, specs.PythonEnvironment]:
     """Return the references of the three images, after making and pushing those that the registry does not have.
 
@@ -64,6 +72,7 @@ def ensure(
         report: Told in a line what takes more than a second.
         root: Folder that will hold the sources in the pods; made in the worker image for their user to write.
         cache: Folder of layers; :func:`paddock.images.store.folder` by default.
+        choices: What the user wants of the images.
 
     Raises:
         UsageError: images cannot be made on this machine or by this user; the sentence says what to do.
@@ -71,14 +80,14 @@ def ensure(
     """
     running = environments.Environment.current()
     base = release.current()
-    keys = keys_of(running, base, inpod, uid, root)
+    keys = keys_of(running, base, inpod, uid, root, choices)
     images = references(registry, keys)
     if registries.missing(registry, (images.worker, images.broker, images.database)):
         from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
 
         maker = making.Maker(
             store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
-            uid=uid, inpod=inpod, root=root, report=report,
+            uid=uid, inpod=inpod, root=root, report=report, choices=choices,
         )  # fmt: skip
         maker.publish(registry, images, crane())
     return images, running.in_pod()
@@ -106,19 +115,27 @@ def keys_of(
     inpod: Mapping[str, bytes],
     uid: int,
     root: PurePath | None = None,
+    choices: specs.ImageChoices = _NO_CHOICES,
 ) -> Keys:
     """Return the keys of everything that is made of these."""
-    named = recipes.packages().read_bytes()
-    distribution = fingerprint.key_of("distribution", RECIPE, base.distribution, base.codename, base.machine, named)
+    named = (base.distribution, base.codename, base.machine, recipes.packages().read_bytes())
+    version = (choices.database_version,) if choices.database_version else ()
+    distribution = fingerprint.key_of("distribution", RECIPE, *named, *version)
+    broker = recipes.service("broker", choices.broker_configuration)
+    database = recipes.service("database", choices.database_configuration)
     interpreter = fingerprint.key_of(RECIPE, distribution, fingerprint.interpreter(running))
     packages = fingerprint.key_of(PACKAGES_RECIPE, interpreter, fingerprint.packages(running))
+    system = fingerprint.key_of("system", RECIPE, distribution, *sorted(set(choices.packages)))
+    worker = (packages, str(uid), str(root), *_parts(inpod), *((system,) if choices.packages else ()))
     return Keys(
         distribution=distribution,
-        broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(recipes.service("broker"))),
-        database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(recipes.service("database"))),
+        broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(broker)),
+        database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(database)),
+        system=system,
         interpreter=interpreter,
+        family=fingerprint.key_of("family", PACKAGES_RECIPE, interpreter),
         packages=packages,
-        worker=fingerprint.key_of("worker", UPPER_RECIPE, packages, str(uid), str(root), *_parts(inpod)),
+        worker=fingerprint.key_of("worker", UPPER_RECIPE, *worker),
     )
 
 

@@ -28,6 +28,7 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _SHOWN = 200
 LONGEST = 2**31 - 1
 """Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
+_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
 
@@ -81,9 +82,9 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return parse
 
 
-def _names(text: str) -> tuple[str, ...]:
-    one = _matching(VARIABLE)
-    return tuple(one(name.strip()) for name in text.split(",") if name.strip())
+def _names(pattern: str) -> Callable[[str], tuple[str, ...]]:
+    one = _matching(pattern)
+    return lambda text: tuple(one(name.strip()) for name in text.split(",") if name.strip())
 
 
 def _text(text: str) -> str:
@@ -124,11 +125,19 @@ RUN_ID = Kind(
 )
 VARIABLES = Kind(
     expected="names of environment variables, separated by commas",
-    parse=_names,
+    parse=_names(VARIABLE),
     toml=(list,),
     repeated=True,
     metavar="NAME",
 )
+PACKAGES = Kind(
+    expected="names of Debian packages, separated by commas",
+    parse=_names(_PACKAGE),
+    toml=(list,),
+    repeated=True,
+    metavar="NAME",
+)
+MAJOR = Kind(expected="a major version such as 15", parse=_matching(r"[1-9][0-9]"), toml=(str, int), metavar="VERSION")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +153,13 @@ class Option:
     variable: str | None = None
     """Environment variable, where it is not ``PADDOCK_<NAME>``."""
     in_pyproject: bool = True
+    table: str = ""
+    """The table below ``[tool.paddock]`` that holds the key, where it is not that itself."""
+
+    @property
+    def key(self) -> str:
+        """The key in pyproject.toml, dotted where it stands in a table of its own."""
+        return f"{self.table}.{self.name.removeprefix(f'{self.table}-')}" if self.table else self.name
 
     @property
     def flag(self) -> str:
@@ -188,6 +204,36 @@ OPTIONS = (
     ),
     Option(name="context", kind=TEXT, help="context of the kubeconfig to use, which allows this cluster by naming it"),
     Option(name="kubeconfig", kind=FILE, help="kubeconfig file to use in place of KUBECONFIG and ~/.kube/config"),
+    Option(
+        name="image",
+        kind=TEXT,
+        help="image of your own for the workers, in place of the one made from the environment that runs pytest",
+    ),
+    Option(
+        name="image-packages",
+        kind=PACKAGES,
+        default="",
+        table="image",
+        help="Debian package that the worker image holds besides, such as git; may be repeated",
+    ),
+    Option(
+        name="broker-configuration",
+        kind=FILE,
+        table="broker",
+        help="file, from rootdir on, with settings of mosquitto.conf that are added to Paddock's own",
+    ),
+    Option(
+        name="database-configuration",
+        kind=FILE,
+        table="database",
+        help="file, from rootdir on, with settings of postgresql.conf that win over Paddock's own",
+    ),
+    Option(
+        name="database-version",
+        kind=MAJOR,
+        table="database",
+        help="major version of PostgreSQL that the distribution's release has; its usual one if not given",
+    ),
     *(
         Option(name=f"{name}-limit", kind=SECONDS, default=default, unit="s", help=text)
         for name, (default, text) in LIMITS.items()
@@ -272,6 +318,6 @@ def origin(option: Option, source: Source, place: str = "pyproject.toml") -> str
     return {
         Source.FLAG: option.flag,
         Source.ENVIRONMENT: f"the environment variable {option.environment}",
-        Source.PYPROJECT: f"{option.name!r} in [{TABLE}] of {place}",
+        Source.PYPROJECT: f"{option.key!r} in [{TABLE}] of {place}",
         Source.DEFAULT: "default",
     }[source]
