@@ -147,7 +147,7 @@ def worker_image(registry: str, root: Path) -> str:
         inpod=inpod_files.files(),
         uid=os.getuid() or DEFAULT_UID,
         report=print,
-        root=root,
+        roots=[root],
     )
     return made.worker
 

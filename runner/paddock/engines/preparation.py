@@ -50,7 +50,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         inpod=inpod_files.files(),
         uid=uid,
         report=report,
-        root=request.root,
+        roots=[one.root for one in request.sources],
     )
     plan = RunPlan(
         run_id=request.run_id,
@@ -65,6 +65,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         environment=request.environment,
         worker_memory=request.worker_memory,
         worker_cpu=request.worker_cpu,
+        artifacts=request.artifacts,
     )
     return Prepared(cluster, plan)
 

@@ -15,7 +15,7 @@ from paddock.images import fingerprint, recipes, release
 from paddock.images import registry as registries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path, PurePath
 
     from paddock.images.environment import Environment
@@ -48,7 +48,7 @@ def ensure(
     inpod: Mapping[str, bytes],
     uid: int,
     report: Callable[[str], None],
-    root: PurePath | None = None,
+    roots: Sequence[PurePath] = (),
     cache: Path | None = None,
 ) -> tuple[specs.Images, specs.PythonEnvironment]:
     """Return the references of the three images, after making and pushing those that the registry does not have.
@@ -62,7 +62,7 @@ def ensure(
         inpod: Files of the in-pod half by path below ``/opt/paddock/lib``.
         uid: Number of the user that worker pods run as: it gets a name and a home.
         report: Told in a line what takes more than a second.
-        root: Folder that will hold the sources in the pods; made in the worker image for their user to write.
+        roots: Folders that will hold sources in the pods; made in the worker image for their user to write.
         cache: Folder of layers; :func:`paddock.images.store.folder` by default.
 
     Raises:
@@ -71,14 +71,14 @@ def ensure(
     """
     running = environments.Environment.current()
     base = release.current()
-    keys = keys_of(running, base, inpod, uid, root)
+    keys = keys_of(running, base, inpod, uid, roots)
     images = references(registry, keys)
     if registries.missing(registry, (images.worker, images.broker, images.database)):
         from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
 
         maker = making.Maker(
             store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
-            uid=uid, inpod=inpod, root=root, report=report,
+            uid=uid, inpod=inpod, roots=roots, report=report,
         )  # fmt: skip
         maker.publish(registry, images, crane())
     return images, running.in_pod()
@@ -89,7 +89,7 @@ def keys_of(
     base: release.Release,
     inpod: Mapping[str, bytes],
     uid: int,
-    root: PurePath | None = None,
+    roots: Sequence[PurePath] = (),
 ) -> Keys:
     """Return the keys of everything that is made of these."""
     named = recipes.packages().read_bytes()
@@ -102,7 +102,9 @@ def keys_of(
         database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(recipes.service("database"))),
         interpreter=interpreter,
         packages=packages,
-        worker=fingerprint.key_of("worker", UPPER_RECIPE, packages, str(uid), str(root), *_parts(inpod)),
+        worker=fingerprint.key_of(
+            "worker", UPPER_RECIPE, packages, str(uid), "\0".join(map(str, roots)), *_parts(inpod)
+        ),
     )
 
 

@@ -52,7 +52,7 @@ class Maker:
     environment: Environment
     uid: int
     inpod: Mapping[str, bytes]
-    root: PurePath | None
+    roots: Sequence[PurePath]
     report: Callable[[str], None]
 
     def publish(self, host: str, images: specs.Images, crane: Path) -> None:
@@ -146,7 +146,7 @@ class Maker:
 
     def _supervisor(self, base: Layer) -> dict[str, Entry]:
         blob = layout.blob_path(self.store.path, base.blob.digest)
-        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.root), base.listing)
+        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.roots), base.listing)
 
     def _share(self, host: str, reference: str, image: layout.Image) -> None:
         """Let the registry use the layers that it has of another image of ours."""

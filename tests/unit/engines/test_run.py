@@ -67,8 +67,8 @@ def test_the_worker_pods_are_asked_for_before_pytest_goes_on(monkeypatch: pytest
     made = SimpleNamespace(add=lambda _: None, await_asked=asked.append)
     monkeypatch.setattr(kubernetes, "prepare", lambda *_: SimpleNamespace(cluster=None, plan=None))
     monkeypatch.setattr(kubernetes, "ClusterRun", lambda *_: made)
-    request = SimpleNamespace(root=tmp_path)
-    KubernetesEngine(request, print).begin(["gw0"])  # type: ignore[arg-type] # of the request only the root is asked
+    request = SimpleNamespace(root=tmp_path, sources=())
+    KubernetesEngine(request, print).begin(["gw0"])  # type: ignore[arg-type] # of the request only the sources are asked
     assert len(asked) == 1
     assert 0 <= asked[0] <= 1
 
