@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from paddock.specs import Artifacts
+    from paddock.workers.sources import SourceSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +37,7 @@ class RunRequest:
     worker_memory: str = "1Gi"
     worker_cpu: str = "100m"
     images: ImageChoices = field(default_factory=ImageChoices)
+    sources: Sequence[SourceSet] = ()
+    """What is sent: the project's files first, then those of its siblings."""
+    artifacts: Artifacts | None = None
+    """What is wanted back from the workers, if anything is."""

@@ -54,7 +54,7 @@ class Maker:
     environment: Environment
     uid: int
     inpod: Mapping[str, bytes]
-    root: PurePath | None
+    roots: Sequence[PurePath]
     report: Callable[[str], None]
     choices: specs.ImageChoices
 
@@ -163,7 +163,7 @@ class Maker:
         accounts = next(layer for layer in reversed(below) if set(supervisor.accounts(0)) <= set(layer.listing))
         blob = layout.blob_path(self.store.path, accounts.blob.digest)
         listing = layers.merged(layer.listing for layer in below)
-        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.root), listing)
+        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.roots), listing)
 
     def _share(self, host: str, reference: str, image: layout.Image) -> None:
         """Let the registry use the layers that it has of another image of ours."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from paddock.engines.request import RunRequest
-from paddock.specs import ImageChoices
+from paddock.specs import Artifacts, ImageChoices
+from paddock.workers.choice import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,11 +46,13 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
 
     Raises:
         pytest.UsageError: rootdir and the current folder lie beside one another.
+        UsageError: the sources cannot be sent as they are; see ``workers.choice.choose``.
     """
     working_directory = config.invocation_params.dir
+    root = _source_root(config.rootpath, working_directory)
     return RunRequest(
         run_id=settings.run_id,
-        root=_source_root(config.rootpath, working_directory),
+        root=root,
         working_directory=working_directory,
         environment=variables,
         limits=settings.limits,
@@ -59,6 +62,8 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
         images=_image_choices(settings, config.rootpath),
+        sources=choose(root, include=settings.include, exclude=settings.exclude, limit=settings.sources_size),
+        artifacts=_artifacts(config.rootpath, settings),
     )
 
 
@@ -72,6 +77,13 @@ def _image_choices(settings: Settings, rootdir: Path) -> ImageChoices:
         database_configuration=rootdir / database if database else None,
         database_version=settings.database_version,
     )
+
+
+def _artifacts(rootdir: Path, settings: Settings) -> Artifacts | None:
+    if not settings.artifacts:
+        return None
+    folder = rootdir / settings.artifacts_folder
+    return Artifacts(patterns=settings.artifacts, folder=folder, size=settings.artifacts_size)
 
 
 def _source_root(rootdir: Path, working_directory: Path) -> Path:

@@ -70,6 +70,14 @@ class Settings:
     """Names of environment variables that travel to the workers, beside those that always do."""
     templates: Mapping[str, str]
     """Environment variable of the workers -> its value, with placeholders such as ``{database.host}``."""
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    sources_size: int
+    """Most bytes of all sources together."""
+    artifacts: tuple[str, ...]
+    artifacts_size: int
+    """Most bytes of artifacts from one worker."""
+    artifacts_folder: Path
     given: Mapping[str, Given] = field(repr=False, compare=False)
     """Option name -> value with its source, for ``explain`` and ``to_arguments``."""
 
