@@ -104,6 +104,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def thirdparty(session: nox.Session) -> None:
+    """Run other projects' suites in namespaces and compare their verdicts: `nox -s thirdparty -- [SUITE…]`."""
+    install(session, ".", "+test")
+    session.run("python", "-m", "thirdparty.run", *session.posargs)
+
+
+@nox.session
 def node(session: nox.Session) -> None:
     """Manage the embedded Kubernetes node: `nox -s node -- up|down|status|logs|kubeconfig|kubectl`."""
     install(session, "-e", ".")
