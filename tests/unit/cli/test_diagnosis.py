@@ -33,12 +33,14 @@ class Cluster:
 
     server, context = "https://here:6443", "kind-here"
 
-    def __init__(self, *denied: tuple[str, str]) -> None:
-        self.denied = denied
+    def __init__(self, *denied: tuple[str, str], silent: bool = False) -> None:
+        self.denied, self.silent = denied, silent
         self.asked: list[dict[str, str]] = []
 
     def send(self, request: Request, **_: object) -> dict[str, Any]:
         """Answer a question."""
+        if self.silent:
+            raise ClusterUnreachable("no answer")
         if request.path == "/version":
             return {"gitVersion": "v1.36.4"}
         assert request.body
@@ -200,10 +202,5 @@ def test_a_run_that_nobody_leads_is_a_warning(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_cluster_that_does_not_answer_fails() -> None:
     """With the client's own words, which end in a remedy."""
-
-    class Silent(Cluster):
-        def send(self, request: Request, **_: object) -> dict[str, Any]:
-            raise ClusterUnreachable("no answer")
-
     with pytest.raises(ClusterUnreachable):
-        cluster.answer(here(cluster=Silent()))
+        cluster.answer(here(cluster=Cluster(silent=True)))
