@@ -100,7 +100,7 @@ def bench(session: nox.Session) -> None:
     if name not in known:
         session.error(f"There is no benchmark {name!r}. Choose from: {', '.join(known) or 'none yet'}")
     install(session, ".", "+test")
-    session.run("python", f"benchmarks/{name}.py", *arguments)
+    session.run("python", "-m", f"benchmarks.{name}", *arguments)
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """How long `paddock node up` takes with everything built, beside a plain shell script that starts the same programs.
 
-    python benchmarks/node.py [ROUNDS]
+    nox -s bench -- node [ROUNDS]
 
 Both start with the same binaries and flags and end when the Node is Ready; the script is given certificates and
 configuration, waits with kubectl and starts neither registry nor DNS, so whatever `up` does besides counts against it.

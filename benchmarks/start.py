@@ -12,26 +12,22 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock import images, names, node
+from benchmarks._shared import LIMIT, images_of, settle, show
+from paddock import names, node
 from paddock.cluster import connect, requests
 from paddock.cluster.watching import Watch
 from paddock.deadlines import Deadline
 from paddock.namespaces import causes
-from paddock.specs import DEFAULT_UID
-from paddock.workers import inpod_files
 
 if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
 
 SUITE = "def test_first(): pass\n"
 FIRST_RESULT = "PASSED"
-LIMIT = 120.0
-IDLE = 0.15  # the node without pods of a run uses some 5 % of two processors
 
 
 def main() -> None:
@@ -43,7 +39,7 @@ def main() -> None:
     cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_start.py").write_text(SUITE)
-        image = worker_image(access.registry, Path(folder))
+        image = images_of(access.registry, Path(folder))[0].worker
         seconds_to_first_result(folder, "--paddock", "-n", "1")  # images and bytecode are made here, not measured
         paddock, local, pod = [], [], []
         for _ in range(rounds):
@@ -57,37 +53,6 @@ def main() -> None:
     show("pytest -n 1, Enter to first result", local)
     show("bare pod of the same image, asked for to running", pod)
     print(f"ratio: {statistics.median(paddock) / (statistics.median(local) + statistics.median(pod)):.2f}")
-
-
-def settle(cluster: Cluster) -> None:
-    """Wait until the measurement before is over: its end costs the same processors and belongs to no start."""
-    pause, deadline = threading.Event(), Deadline(LIMIT)
-    ours = names.selector({names.MANAGED_BY: names.MANAGED_BY_VALUE})
-    while cluster.list_objects(requests.NAMESPACE, selector=ours) and not deadline.passed:
-        pause.wait(0.2)
-    # The kubelet still takes pods apart when their objects are gone; only the processors tell when it has finished.
-    while busy_share(pause) > IDLE and not deadline.passed:
-        pass
-
-
-def busy_share(pause: threading.Event, seconds: float = 1.0) -> float:
-    """Return the share, 0 to 1, of all processors' time that was used during the next ``seconds``."""
-    before = processor_ticks()
-    pause.wait(seconds)
-    busy, idle = (after - earlier for earlier, after in zip(before, processor_ticks(), strict=True))
-    return busy / max(1, busy + idle)
-
-
-def processor_ticks() -> tuple[int, int]:
-    """Return the busy and the idle clock ticks of all processors since boot: the first line of proc(5)'s stat."""
-    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    idle = ticks[3] + ticks[4]
-    return sum(ticks[:8]) - idle, idle
-
-
-def show(what: str, seconds: list[float]) -> None:
-    """Print minimum, median and maximum."""
-    print(f"{what}: min {min(seconds):.2f} s, median {statistics.median(seconds):.2f} s, max {max(seconds):.2f} s")
 
 
 def seconds_to_first_result(folder: str, *arguments: str) -> float:
@@ -137,19 +102,6 @@ def seconds_to_running_pod(cluster: Cluster, image: str) -> float:
     if not running:
         raise SystemExit("the bare pod did not run")
     return seconds
-
-
-def worker_image(registry: str, root: Path) -> str:
-    """Return the image that runs of this environment use."""
-    made, _ = images.ensure(
-        registry,
-        crane=lambda: node.tool("crane"),
-        inpod=inpod_files.files(),
-        uid=os.getuid() or DEFAULT_UID,
-        report=print,
-        root=root,
-    )
-    return made.worker
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.plugin.cases import CASES
+from tests.contract.plugin.option_cases import SAMENESS, check
 from tests.contract.plugin.running import clean_environment, run_pytest, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tests.contract.plugin.cases import Case
+    from tests.contract.plugin.option_cases import Sameness
     from tests.contract.plugin.running import Interrupt, Result, Run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
@@ -57,3 +59,9 @@ def run(tmp_path: Path, project: Path) -> Run:
 def test_pytest_means_the_same_in_namespaces(case: Case, run: Run) -> None:
     """Every case holds on the embedded node, and leaves no namespace."""
     case(run)
+
+
+@pytest.mark.parametrize("case", SAMENESS, ids=lambda case: case.name)
+def test_options_mean_in_namespaces_what_they_mean_under_stock_xdist(case: Sameness, run: Run) -> None:
+    """Every comparison holds on the embedded node."""
+    check(run, case)

@@ -59,6 +59,11 @@ def choose(named: str | None, kubeconfig: Path | None, environment: Mapping[str,
         return _named(named, contexts, kubeconfig)
     if kubeconfig is None and _inside_a_cluster(environment):
         return Choice("in-cluster", in_cluster=True)
+    if current is None and kubeconfig is not None:
+        raise UsageError(
+            f"The kubeconfig {kubeconfig} has no current context; it has: {', '.join(contexts) or 'none'}. "
+            "Name one of them with --paddock-context.",
+        )
     if current is None or current == EMBEDDED:
         return Choice(EMBEDDED)
     if not is_allowed(current, named):

@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from paddock.deadlines import Deadline
-from paddock.engines.preparation import holder, prepare
+from paddock.engines.preparation import check, holder, prepare
 from paddock.engines.run import ClusterRun
 from paddock.errors import LeaseError
 from paddock.specs import Account
@@ -34,9 +34,14 @@ takes time from the one thread that asks, and from then on it costs nothing: the
 
 
 class KubernetesEngine:
-    """Implements ``engines.protocol.Engine`` on a cluster; ``report`` gets a line for each step that takes a while."""
+    """Implements ``engines.protocol.Engine`` on a cluster; ``report`` gets a line for each step that takes a while.
+
+    Raises:
+        UsageError: the request cannot be meant; nothing has been asked for yet.
+    """
 
     def __init__(self, request: RunRequest, report: Callable[[str], None]) -> None:
+        check(request)
         self._request, self._report = request, report
         self._run: Future[ClusterRun] = Future()
         self._sources: Future[SharedArchive] = Future()

@@ -35,6 +35,15 @@ class Prepared:
     plan: RunPlan
 
 
+def check(request: RunRequest) -> None:
+    """Refuse what can be refused without talking to a cluster.
+
+    Raises:
+        UsageError: as ``prepare``, in the thread that can end the run with one line.
+    """
+    _choose(request)
+
+
 def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str], None]) -> Prepared:
     """Connect to the chosen cluster, bring the embedded node up where that is the choice, and make the images.
 
@@ -102,6 +111,11 @@ def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster |
 
 
 def _embedded_access(request: RunRequest, report: Callable[[str], None]) -> NodeAccess:
+    _choose(request)
+    return node.access() or node.up(report=report)
+
+
+def _choose(request: RunRequest) -> connect.Choice:
     choice = connect.choose(request.context, request.kubeconfig)
     if choice.context != connect.EMBEDDED or choice.kubeconfig is not None:
         # Images for a foreign cluster need a registry that its nodes pull from; that is the issue after this one.
@@ -109,4 +123,4 @@ def _embedded_access(request: RunRequest, report: Callable[[str], None]) -> Node
             f"The context {choice.context!r} is allowed, but this version runs only on the embedded node. "
             f"Say --paddock-context={connect.EMBEDDED}.",
         )
-    return node.access() or node.up(report=report)
+    return choice

@@ -24,6 +24,7 @@ _SECONDS = 540
 _FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
 _SHARED_SETTING = re.compile(r"^Acquire::(https?|ftp|tor|Retries|Check-|ForceIPv|Queue-Mode|AllowRedirect)")
 """Settings of this machine's apt that the build needs as well: how the archive is reached."""
+_NEW_PACKAGE = re.compile(r"^Inst (\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,12 @@ class Archive:
         return self._write(own)
 
     def download(self, package: str) -> Path:
-        """Fetch and unpack one package without installing it; returns the folder that holds its files."""
+        """Fetch and unpack a package, and those it needs that are not installed; returns the folder of their files."""
         folder = self._folder / package
         folder.mkdir()
-        run([*self._apt(), "download", package], f"Fetching the package {package}", directory=folder)
+        simulate = [*self._apt(), "install", "--simulate", "--no-install-recommends", package]
+        wanted = new_packages(run(simulate, f"Finding what the package {package} needs"))
+        run([*self._apt(), "download", *wanted], f"Fetching the package {package}", directory=folder)
         for file in folder.glob("*.deb"):
             run(["dpkg-deb", "--extract", str(file), str(folder)], f"Unpacking the package {package}")
         return folder
@@ -157,6 +160,17 @@ class Archive:
         }
         caches = {"Dir::Cache": self._folder, "APT::Sandbox::User": "root"}
         return ["apt-get", "-q", *(f"-o{name}={value}" for name, value in {**places, **caches}.items())]
+
+
+def new_packages(simulated: str) -> list[str]:
+    """Return the packages that ``apt-get install --simulate`` would install."""
+    return _NEW_PACKAGE.findall(simulated)
+
+
+def perl_path(folder: Path) -> str:
+    """Return the PERL5LIB of packages unpacked in ``folder``: a bare Debian's perl has only the few modules of dpkg."""
+    patterns = ("usr/share/perl5", "usr/share/perl/*", "usr/lib/*/perl5/*", "usr/lib/*/perl/*")
+    return ":".join(str(path) for pattern in patterns for path in sorted(folder.glob(pattern)))
 
 
 def acquire_settings() -> str:

@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, Recipe]:
 def _install(release: Release, recipe: Mapping[str, Recipe], work: Path) -> None:
     archive = debian.Archive(release, work)
     sources = archive.sources()
-    tool = debian.program("mmdebstrap") or archive.download("mmdebstrap") / "usr/bin/mmdebstrap"
+    tool, environment = _mmdebstrap(archive)
     (work / "apt.conf").write_text(debian.acquire_settings(), encoding="utf-8")
     hook = _download_hook(work, recipe)
     options = [
@@ -99,10 +99,9 @@ def _install(release: Release, recipe: Mapping[str, Recipe], work: Path) -> None
         f"--customize-hook={hook}",
     ]
     settings = [f"--aptopt={work}/apt.conf", "--dpkgopt=force-unsafe-io"]
-    search = f"{tool.parent}:{os.environ.get('PATH', os.defpath)}"  # it calls a helper that is packaged with it
     command = [
         "env",
-        f"PATH={search}",
+        *environment,
         "LC_ALL=C.UTF-8",
         str(tool),
         *options,
@@ -113,6 +112,15 @@ def _install(release: Release, recipe: Mapping[str, Recipe], work: Path) -> None
         "-",
     ]
     debian.run(command, "Installing the base of the images", data=sources)
+
+
+def _mmdebstrap(archive: debian.Archive) -> tuple[Path, list[str]]:
+    """Return the program, this machine's or one fetched now, and the environment that it needs."""
+    if installed := debian.program("mmdebstrap"):
+        return installed, []
+    unpacked = archive.download("mmdebstrap")
+    search = f"{unpacked}/usr/bin:{os.environ.get('PATH', os.defpath)}"  # it calls a helper that is packaged with it
+    return unpacked / "usr/bin/mmdebstrap", [f"PATH={search}", f"PERL5LIB={debian.perl_path(unpacked)}"]
 
 
 _CREDENTIALS = 'for it in /etc/apt/auth.conf /etc/apt/auth.conf.d; do [ ! -e "$it" ] || cp -r "$it" "$1/etc/apt/"; done'

@@ -27,29 +27,32 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Refuse what pytest itself would only complain about in its own words, before it does."""
     from paddock.plugin import options  # noqa: PLC0415 - see the module's docstring
 
-    if options.wanted(early_config.known_args_namespace):
+    wanted = options.wanted(early_config.known_args_namespace)
+    if wanted or options.given(early_config.invocation_params.args):
         from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
 
-        checks.check_early(early_config)
+        checks.check_early(early_config, wanted=wanted)
         if options.only_planned(early_config.known_args_namespace):
             from paddock.plugin.planning import Planner  # noqa: PLC0415 - see the module's docstring
 
             early_config.pluginmanager.register(Planner(), "paddock-planner")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the fixtures everywhere, and the worker's side in a worker of ours.
 
     Outside of ``--paddock`` a fixture says in one sentence where it works, instead of being unknown.
+    First of all, so that a conftest's own ``pytest_configure`` sees options with their placeholders replaced.
     """
     from paddock.fixtures import services  # noqa: PLC0415 - after the options: a run that only informs is over by now
 
     config.pluginmanager.register(services, "paddock-fixtures")
-    channel = getattr(config, "workerinput", {}).get("paddock", {}).get("groups")
-    if channel is not None:
-        from paddock.plugin.worker import GroupTeller  # noqa: PLC0415 - see the module's docstring
+    ours = getattr(config, "workerinput", {}).get("paddock")
+    if ours is not None:
+        from paddock.plugin import worker  # noqa: PLC0415 - see the module's docstring
 
-        config.pluginmanager.register(GroupTeller(channel), "paddock-worker")
+        worker.prepare(config, ours)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -5,6 +5,7 @@ It must not know engines, workers or xdist: node ids, reports and reasons are al
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,10 +25,17 @@ class Books:
         self._terminal = terminal
         self._ledger = Ledger()
         self._complaints: list[str] = []
+        self._told = False
 
     def lose(self, worker: str, reason: str) -> None:
-        """Note and tell that a worker never came."""
-        self._terminal.line(self._ledger.lose(worker, reason), yellow=True)
+        """Note and tell that a worker never came; not if that is the user's mistake, which is told once."""
+        line = self._ledger.lose(worker, reason)
+        if not self._ledger.mistake:
+            self._terminal.line(line, yellow=True)
+
+    def mistake(self, sentence: str) -> None:
+        """Note what the user asked for that cannot be; any thread may call."""
+        self._ledger.mistake = sentence
 
     def fault(self, sentence: str) -> None:
         """Note why the run as a whole cannot be trusted."""
@@ -55,6 +63,9 @@ class Books:
 
     def tell(self) -> None:
         """Tell it, unless it was told: runs that pytest gives no summary end here as well."""
+        if self._ledger.mistake and not self._told:
+            self._told = True
+            sys.stderr.write(f"ERROR: {self._ledger.mistake}\n")
         lines, self._complaints = self._complaints, []
         if lines and self._terminal.reporter is not None:
             self._terminal.reporter.write_sep("=", "paddock: the infrastructure failed", red=True)

@@ -5,14 +5,17 @@ It must not start anything.
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.plugin import options
 from paddock.settings import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _INFORMATION = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "collectonly", "cacheshow")
 
@@ -22,22 +25,36 @@ def only_informs(config: pytest.Config) -> bool:
     return any(getattr(config.option, name, None) for name in _INFORMATION)
 
 
-def check_early(config: pytest.Config) -> None:
+def check_early(config: pytest.Config, *, wanted: bool) -> None:
     """Refuse what must be refused before pytest reads the whole command line.
 
     Raises:
-        pytest.UsageError: pytest-xdist is missing, or a path option was given in two words.
+        pytest.UsageError: a flag does not exist, does nothing, or was given in two words where it has a path; or
+            pytest-xdist is missing.
     """
-    if not config.pluginmanager.hasplugin("xdist"):
+    given = options.given(config.invocation_params.args)
+    _check_flags(given, wanted=wanted)
+    if wanted and not config.pluginmanager.hasplugin("xdist"):
         raise pytest.UsageError(
             "--paddock needs pytest-xdist, which is not loaded: drop '-p no:xdist' or install pytest-xdist.",
         )
-    given = [str(argument) for argument in config.invocation_params.args]
+    words = [str(argument) for argument in config.invocation_params.args]
     for option in table.OPTIONS:
-        if option.kind.path and option.flag in given:
+        if option.kind.path and option.flag in words:
             raise pytest.UsageError(
                 f"{option.flag} and its path in two words would move pytest's rootdir: write {option.flag}=PATH.",
             )
+
+
+def _check_flags(given: Iterable[str], *, wanted: bool) -> None:
+    known = [option.flag for option in table.OPTIONS]
+    for flag in given:
+        if flag not in known:
+            near = get_close_matches(flag, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "See pytest --help."
+            raise pytest.UsageError(f"The option {flag} does not exist. {hint}")
+        if not wanted and table.BY_NAME["enabled"].environment not in os.environ:
+            raise pytest.UsageError(f"{flag} does nothing without --paddock: add it, or drop {flag}.")
 
 
 def check(config: pytest.Config) -> None:
@@ -58,6 +75,12 @@ def _missing(config: pytest.Config) -> Iterator[str]:
     return (path for path in paths if not (config.invocation_params.dir / path).exists())
 
 
+def _is_local_on_a_cluster(config: pytest.Config) -> bool:
+    return config.option.paddock_engine == "local" and bool(
+        config.option.paddock_context or config.option.paddock_kubeconfig
+    )
+
+
 _REFUSALS: tuple[tuple[Callable[[pytest.Config], bool], str], ...] = (
     (
         lambda config: bool(config.option.usepdb),
@@ -74,5 +97,9 @@ _REFUSALS: tuple[tuple[Callable[[pytest.Config], bool], str], ...] = (
     (
         lambda config: bool(getattr(config.option, "looponfail", False)),
         "--paddock cannot be combined with --looponfail, which pytest-xdist gives up: drop it.",
+    ),
+    (
+        _is_local_on_a_cluster,
+        "--paddock-engine=local takes no --paddock-context and no --paddock-kubeconfig, having no cluster: drop one.",
     ),
 )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paddock.errors import InfrastructureError
-from paddock.plugin import coverage_data, engine_factory, environment, remote
+from paddock.errors import InfrastructureError, UsageError
+from paddock.plugin import coverage_data, engine_factory, environment, facts, remote
 from paddock.plugin.books import Books
 from paddock.plugin.doings import Doings
 from paddock.plugin.ledger import Exit
@@ -40,9 +40,9 @@ class Controller:
         self.terminal = Terminal(config)
         self.engine: Engine | None = None
         self._config = config
-        self._variables = environment.travelling(here, settings.variables)
+        self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        self._nodes = Nodes(config, self._open, Doings(self._note).hear)
+        self._nodes = Nodes(config, self._open, Doings(self._note).hear, facts.told(config, settings.templates))
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
         self._workers: list[str] = []
@@ -63,7 +63,11 @@ class Controller:
     def _open(self, worker: str) -> WorkerStream:
         if self.engine is None:
             raise InfrastructureError(f"the worker {worker} was asked for before its engine was there")
-        return self.engine.open(worker, self.terminal.worker_line)
+        try:
+            return self.engine.open(worker, self.terminal.worker_line)
+        except UsageError as error:  # only the cluster could know: a manifest that it refuses, a run id that is taken
+            self._books.mistake(str(error))
+            raise
 
     def _note(self, worker: str, doing: Doing) -> None:
         if self.engine is not None:

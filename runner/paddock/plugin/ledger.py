@@ -40,6 +40,8 @@ class Ledger:
     """Worker -> why it never came."""
     faults: list[str] = field(default_factory=list)
     """Why the run as a whole cannot be trusted, in sentences."""
+    mistake: str = ""
+    """What the user asked for that cannot be, where that came out after the run had begun."""
 
     def collect(self, node_ids: Sequence[str]) -> None:
         """Note the tests that a worker has collected; the first worker's list is the one that counts."""
@@ -63,6 +65,8 @@ class Ledger:
 
     def verdict(self, exit_code: int) -> int:
         """Return the exit code of the run, given the one pytest came to."""
+        if self.mistake:
+            return Exit.USAGE
         if self.faults:
             return Exit.INFRASTRUCTURE_FAILED
         # Stopped early on purpose (-x, --maxfail, Ctrl-C): tests that did not run are what was asked for.

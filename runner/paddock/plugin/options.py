@@ -16,7 +16,7 @@ from paddock.settings import table
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from paddock.settings.resolution import Settings
 
@@ -49,6 +49,14 @@ def wanted(namespace: Namespace) -> bool:
         return False
     with told():
         return table.is_enabled(namespace.paddock, os.environ)
+
+
+def given(arguments: Iterable[object]) -> list[str]:
+    """Return the flags beginning with ours on a command line, known or not; none inside a worker."""
+    if WORKER_VARIABLE in os.environ:
+        return []
+    flags = [str(argument).partition("=")[0] for argument in arguments]
+    return [flag for flag in flags if flag.startswith("--paddock-")]
 
 
 def only_planned(namespace: Namespace) -> bool:

@@ -1,4 +1,4 @@
-"""Runs in the worker before xdist's own worker code: folder, search path, temporary folder and cache.
+"""Runs in the worker before xdist's own worker code: folder, search path, temporary folder, cache and placeholders.
 
 Its source text is sent through execnet, so it stands alone: standard library only, and nothing of Paddock.
 It changes what xdist.remote receives and then runs xdist.remote as it is.
@@ -6,16 +6,25 @@ It changes what xdist.remote receives and then runs xdist.remote as it is.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import re
+import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
 KEY = "paddock"
-"""Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache) and
-``groups`` (a channel to tell groups of tests, with --dist loadgroup)."""
+"""Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache),
+``groups`` (a channel to tell groups of tests, with --dist loadgroup), ``ports`` (pairs of a port of the controller and
+a channel that takes a channel for each connection to it), ``placeholders`` (name -> variable of this process that holds
+its value), ``environment`` (variable -> template) and ``services`` (those that placeholders use)."""
+
+_PLACEHOLDER = re.compile(r"(\{?)\{([A-Za-z_]\w*\.[A-Za-z_]\w*)\}(\}?)")
+_NODE_ID = re.compile(r"::.*\[")  # ``services.placeholders`` says why; a test holds the two together
 
 Call = tuple[dict[str, Any], list[str], dict[str, Any], list[str]]
 """What xdist sends first: workerinput, arguments, options, the controller's search path."""
@@ -40,11 +49,37 @@ def prepare(call: Call) -> Call:
     workerinput, arguments, options, controller_path = call
     ours = workerinput[KEY]
     os.chdir(ours["directory"])
+    for port, requests in ours.get("ports", ()):
+        forward(port, requests)
+    values = placeholder_values(ours)
+    templates = ours.get("environment", {})
+    os.environ.update({name: substituted(text, values) for name, text in templates.items()})
+    arguments = [substituted(argument, values) for argument in arguments]
     scratch = temporary_folder(options, workerinput["workerid"])
     if ours["cache"] is not None:
         arguments = [*arguments, "-o", f"cache_dir={fill_cache(Path(f'{scratch}-cache'), ours['cache'])}"]
     path = own_path(ours["directory"], controller_path)
     return workerinput, arguments, {**options, "basetemp": scratch}, path
+
+
+def placeholder_values(ours: dict[str, Any]) -> dict[str, str]:
+    """Return what placeholders stand for in this worker, from the variables that its engine set."""
+    known = ours.get("placeholders", {})
+    return {name: os.environ[variable] for name, variable in known.items() if variable in os.environ}
+
+
+def substituted(text: str, values: dict[str, str]) -> str:
+    """Return ``text`` with the values of its placeholders; ids of parametrised tests are left alone."""
+    if _NODE_ID.search(text):
+        return text
+
+    def value(match: re.Match[str]) -> str:
+        left, name, right = match.groups()
+        if left and right:
+            return f"{{{name}}}"
+        return f"{left}{values[name]}{right}" if name in values else match[0]
+
+    return _PLACEHOLDER.sub(value, text)
 
 
 def own_path(directory: str, controller_path: list[str]) -> list[str]:
@@ -70,6 +105,36 @@ def fill_cache(folder: Path, values: dict[str, str]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return folder
+
+
+def forward(port: int, requests: Any) -> None:  # noqa: ANN401 - execnet's type may be missing here
+    """Listen where a plugin expects the controller, and pass each connection on; see ``plugin.forwarding``."""
+    listener = socket.socket()
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()  # the controller's own network: the plugin listens itself
+        return
+    listener.listen()
+    threading.Thread(target=_accept, args=(listener, requests), name=f"forward-{port}", daemon=True).start()
+
+
+def _accept(listener: socket.socket, requests: Any) -> None:  # noqa: ANN401 - see forward
+    while True:
+        connection, _ = listener.accept()
+        channel = requests.gateway.newchannel()
+        channel.setcallback(lambda data, to=connection: to.sendall(data) if data else to.close(), endmarker=b"")
+        requests.send(channel)
+        threading.Thread(target=pump, args=(connection, channel), name="forward", daemon=True).start()
+
+
+def pump(connection: socket.socket, channel: Any) -> None:  # noqa: ANN401 - see forward
+    """Send all that ``connection`` brings into ``channel``, and close both at its end."""
+    with contextlib.suppress(OSError), connection:  # either side may go first; execnet's errors are OSErrors
+        while data := connection.recv(1 << 16):
+            channel.send(data)
+    with contextlib.suppress(OSError):
+        channel.close()
 
 
 def run_xdist(channel: Any) -> None:  # noqa: ANN401 - execnet's type may be missing here

@@ -1,16 +1,67 @@
-"""The worker's side of a run: what the controller must know beside what xdist tells it.
+"""The worker's side of a run: what the controller must know beside what xdist tells it, and what placeholders need.
 
 It must not know engines or clusters: it runs where they have put it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paddock.errors import LeaseError
+from paddock.fixtures.services import await_service
+from paddock.plugin import remote
+
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
     import execnet
+
+
+def prepare(config: pytest.Config, ours: Mapping[str, Any]) -> None:
+    """Register what ``ours``, see ``remote.KEY``, asks of this worker, and complete its options."""
+    if "groups" in ours:
+        config.pluginmanager.register(GroupTeller(ours["groups"]), "paddock-worker")
+    values = remote.placeholder_values(dict(ours))
+    for name, value in vars(config.option).items():  # also those from the project's addopts
+        setattr(config.option, name, _completed(value, values))
+    if ours.get("services"):
+        config.pluginmanager.register(Readiness(ours["services"]), "paddock-readiness")
+
+
+def _completed(value: object, values: dict[str, str]) -> object:
+    if isinstance(value, str):
+        return remote.substituted(value, values)
+    return [_completed(one, values) for one in value] if isinstance(value, list) else value
+
+
+class Readiness:
+    """Waits for the services whose facts reach tests by placeholders: there is no fixture that would.
+
+    Between the collection and the first test, so that services start while tests are collected, and no test's own
+    time limit pays for it. A service that does not come is the error of every test.
+    """
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self._services = services
+        self._failure = ""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Wait once, before the first test."""
+        try:
+            for service in self._services:
+                await_service(service)
+        except LeaseError as error:
+            self._failure = str(error)
+        return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Say of each test why it cannot run."""
+        if self._failure:
+            pytest.fail(self._failure, pytrace=False)
 
 
 class GroupTeller:

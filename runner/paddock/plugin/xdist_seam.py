@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import execnet
 from execnet.gateway import RInfo
 
-from paddock.plugin import remote
+from paddock.plugin import forwarding, remote
 from paddock.plugin.lazy_io import LazyIO
 from paddock.plugin.roster import CANCELLED, OPEN_FAILED, Action, Roster
 
@@ -116,7 +116,10 @@ class Nodes:
         config: pytest.Config,
         open_stream: Callable[[str], WorkerStream],
         on_word: Callable[[str, str, Mapping[str, Any]], None],
+        told: Mapping[str, object] | None = None,
     ) -> None:
+        self._told = told or {}
+        """What every worker is told beside, see ``remote.KEY``."""
         self.roster = Roster()
         self.groups: dict[str, str] = {}
         """Node id -> group, as workers tell before xdist hears of their collection."""
@@ -144,10 +147,13 @@ class Nodes:
         _io(node).start(partial(self._open_stream, worker), partial(self._tell, node, OPEN_FAILED))
 
     def _input(self, node: WorkerController) -> dict[str, object]:
-        ours: dict[str, object] = {"directory": str(self._config.invocation_params.dir), "cache": self._cache()}
+        directory = str(self._config.invocation_params.dir)
+        ours: dict[str, object] = {**self._told, "directory": directory, "cache": self._cache()}
         if self._config.option.dist == "loadgroup":
             channel = ours["groups"] = node.gateway.newchannel()
             channel.setcallback(self.groups.update)
+        ports = [port for name in forwarding.PORTS if isinstance(port := node.workerinput.get(name), int)]
+        ours["ports"] = [(port, forwarding.offer(node.gateway, port)) for port in ports]
         return ours
 
     def _cache(self) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ Pure. Written by the engine, read by the fixtures; both sides of the format stan
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from paddock.specs import ServiceFacts
 
@@ -13,11 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FIELDS = ("host", "port", "username", "password", "database")
+_SCHEMES = {"broker": "mqtt", "database": "postgresql"}
 
 
 def to_environment(facts: ServiceFacts) -> dict[str, str]:
-    """Return ``PADDOCK_BROKER_HOST`` and its like."""
-    return {_variable(facts.kind, field): str(getattr(facts, field)) for field in _FIELDS}
+    """Return ``PADDOCK_BROKER_HOST`` and its like, and ``PADDOCK_BROKER_URL`` with all of them in one."""
+    variables = {_variable(facts.kind, field): str(getattr(facts, field)) for field in _FIELDS}
+    return {**variables, _variable(facts.kind, "url"): url(facts)}
+
+
+def url(facts: ServiceFacts) -> str:
+    """Return a connection URL with credentials, as psycopg, SQLAlchemy and MQTT tools take it."""
+    account = f"{quote(facts.username, safe='')}:{quote(facts.password, safe='')}"
+    path = f"/{quote(facts.database, safe='')}" if facts.database else ""
+    return f"{_SCHEMES.get(facts.kind, facts.kind)}://{account}@{facts.host}:{facts.port}{path}"
 
 
 def from_environment(kind: str, environment: Mapping[str, str]) -> ServiceFacts | None:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from paddock.errors import UsageError
+from paddock.settings import pyproject
+from paddock.settings.table import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 DEFAULT_WORKERS = 4
-_TABLE = "[tool.paddock.sessions]"
+_KEY = "sessions"
+_TABLE = f"[tool.paddock.{_KEY}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +45,11 @@ class SessionConfiguration:
         Raises:
             UsageError: a key is unknown or a value has the wrong type.
         """
-        table = _table(project / "pyproject.toml")
+        document = pyproject.read(project)
+        table = _table(document)
         values = {**table, **{key: value for key, value in given.items() if value is not None}}
-        merged = cls(**{key: _checked(key, value) for key, value in values.items()})
+        places = {key: f"{_TABLE} of {document.place(_KEY, key)}" for key in table if given.get(key) is None}
+        merged = cls(**{key: _checked(key, value, places.get(key, "the noxfile")) for key, value in values.items()})
         return merged if merged.install else cls(**{**vars(merged), "install": default_install(project)})
 
 
@@ -54,10 +60,10 @@ def default_install(project: Path) -> tuple[str, ...]:
     return package + requirements
 
 
-def _table(pyproject: Path) -> dict[str, Any]:
-    table = _toml(pyproject).get("tool", {}).get("paddock", {}).get("sessions", {})
+def _table(document: pyproject.Pyproject) -> dict[str, Any]:
+    table = document.get(_KEY, {})
     if not isinstance(table, dict):
-        raise UsageError(f"{_TABLE} in {pyproject} is {table!r}, but it must be a table of keys.")
+        raise UsageError(f"{_TABLE} of {document.place(_KEY)} is {shown(table)}, but it must be a table of keys.")
     return table
 
 
@@ -70,27 +76,29 @@ def _toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid TOML: {error}. Correct it, then run nox again.") from None
 
 
-def _checked(key: str, value: object) -> Any:  # noqa: ANN401 - str, int or a tuple of str, as the field says
+def _checked(key: str, value: object, place: str) -> Any:  # noqa: ANN401 - str, int or a tuple of str, as the field says
     checks = {"workers": _count, "folder": _text}
     known = [field.name for field in fields(SessionConfiguration)]
     if key not in known:
-        raise UsageError(f"{_TABLE} has no key {key!r}. Known keys: {', '.join(known)}.")
-    return checks.get(key, _texts)(key, value)
+        near = get_close_matches(key, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
+        raise UsageError(f"{place} has the unknown key {key!r}. {hint}")
+    return checks.get(key, _texts)(f"{key!r} in {place}", value)
 
 
-def _count(key: str, value: object) -> int:
+def _count(what: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise UsageError(f"{key!r} of {_TABLE} is {value!r}, but it must be a whole number above 0, such as 4.")
+    raise UsageError(f"{what} is {shown(value)}, but it must be a whole number above 0, such as 4.")
 
 
-def _text(key: str, value: object) -> str:
+def _text(what: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    raise UsageError(f"{key!r} of {_TABLE} is {value!r}, but it must be a string.")
+    raise UsageError(f"{what} is {shown(value)}, but it must be a string.")
 
 
-def _texts(key: str, value: object) -> tuple[str, ...]:
+def _texts(what: str, value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise UsageError(f'{key!r} of {_TABLE} is {value!r}, but it must be a list of strings, such as ["-e", "."].')
+    raise UsageError(f'{what} is {shown(value)}, but it must be a list of strings, such as ["-e", "."].')

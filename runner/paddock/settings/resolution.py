@@ -1,6 +1,6 @@
 """From what was given to what holds: flag > environment > pyproject > default, each value with its origin.
 
-Pure but for ``read_pyproject``. It must not know pytest, clusters or engines.
+Pure: ``settings.pyproject`` reads the file. It must not know pytest, clusters or engines.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.errors import UsageError
-from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin, parse
+from paddock.services import placeholders
+from paddock.settings import templates
+from paddock.settings.pyproject import Pyproject
+from paddock.settings.pyproject import read as read_pyproject
+from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin
 from paddock.specs import PhaseLimits
 
 if TYPE_CHECKING:
@@ -19,8 +23,16 @@ if TYPE_CHECKING:
 
     from paddock.settings.table import Option, Raw
 
+__all__ = ["Given", "Settings", "read_pyproject", "resolve"]
+
 _TABLES_OF_OTHERS = ("sessions",)
 """Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` checks its own."""
+
+VARIABLES_OF_OTHERS = frozenset({"PADDOCK_CACHE", "PADDOCK_FACTS", *placeholders.VARIABLES.values()})
+"""Variables of Paddock that are no options; a test finds them in the sources."""
+
+_SLIP = 0.85
+"""How near a variable must be to one of ours to be taken for a slip of the pen: a letter or two in ten."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ class Settings:
     worker_cpu: str
     variables: tuple[str, ...]
     """Names of environment variables that travel to the workers, beside those that always do."""
+    templates: Mapping[str, str]
+    """Environment variable of the workers -> its value, with placeholders such as ``{database.host}``."""
     given: Mapping[str, Given] = field(repr=False, compare=False)
     """Option name -> value with its source, for ``explain`` and ``to_arguments``."""
 
@@ -79,12 +93,15 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     Raises:
         UsageError: a value or a key of the table cannot be meant; it says where it came from.
     """
-    _check_keys(table)
-    given = {option.name: _given(option, flags, environment, table) for option in OPTIONS}
+    document = table if isinstance(table, Pyproject) else Pyproject(table)
+    _check_keys(document)
+    _check_variables(environment)
+    given = {option.name: _given(option, flags, environment, document) for option in OPTIONS}
     values = {name.replace("-", "_"): one.value for name, one in given.items()}
     limits = PhaseLimits(**{name: values.pop(f"{name}_limit") for name in LIMITS})  # type: ignore[arg-type] # the kinds of the table give floats
     del values["enabled"]
     values["variables"] = values.pop("env")
+    values["templates"] = templates.read(document)
     values["run_id"] = values["run_id"] or names.new_run_id()
     return Settings(limits=limits, given=given, **values)  # type: ignore[arg-type] # each kind gives the field's type; a test compares them
 
@@ -93,37 +110,61 @@ def _given(
     option: Option,
     flags: Mapping[str, Raw],
     environment: Mapping[str, str],
-    table: Mapping[str, object],
+    document: Pyproject,
 ) -> Given:
     for source, text in (
         (Source.FLAG, _joined(flags.get(option.name))),
         (Source.ENVIRONMENT, environment.get(option.environment)),
-        (Source.PYPROJECT, _toml_text(option, table)),
+        (Source.PYPROJECT, _toml_text(option, document)),
     ):
         if text is not None:
-            return Given(parse(option, text, source), text, source)
+            return Given(_parsed(option, text, source, document), text, source)
     default = None if option.default is None else option.kind.parse(option.default)
     return Given(default, option.default, Source.DEFAULT)
+
+
+def _parsed(option: Option, text: str, source: Source, document: Pyproject) -> object:
+    try:
+        return option.kind.parse(text)
+    except ValueError:
+        raise UsageError(complaint(option, text, source, document.place(option.name))) from None
 
 
 def _joined(raw: Raw) -> str | None:
     return ",".join(raw) if isinstance(raw, list) else raw
 
 
-def _toml_text(option: Option, table: Mapping[str, object]) -> str | None:
-    if option.name not in table:
+def _toml_text(option: Option, document: Pyproject) -> str | None:
+    if option.name not in document:
         return None
-    value = table[option.name]
-    if type(value) not in option.kind.toml:
-        raise UsageError(complaint(option, value, Source.PYPROJECT))
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    value = document[option.name]
+    if option.name == templates.KEY and isinstance(value, dict):
+        return templates.carried(document) or None
+    try:
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    except ValueError:
+        text = None
+    if type(value) not in option.kind.toml or text is None:
+        raise UsageError(complaint(option, value, Source.PYPROJECT, document.place(option.name)))
+    return text
 
 
-def _check_keys(table: Mapping[str, object]) -> None:
+def _check_keys(document: Pyproject) -> None:
     known = [option.name for option in OPTIONS if option.in_pyproject]
-    for key in table:
+    for key in document:
         if key not in (*known, *_TABLES_OF_OTHERS):
-            raise UsageError(f"[{TABLE}] of pyproject.toml has the unknown key {key!r}.{_hint(key, known)}")
+            raise UsageError(f"[{TABLE}] of {document.place(key)} has the unknown key {key!r}.{_hint(key, known)}")
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that is nearly one of ours; others of our prefix may be anybody's."""
+    from difflib import get_close_matches  # noqa: PLC0415 - as below
+
+    known = [option.environment for option in OPTIONS]
+    for name in environment:
+        if name.startswith("PADDOCK_") and name not in (*known, *VARIABLES_OF_OTHERS):
+            for near in get_close_matches(name, known, n=1, cutoff=_SLIP):
+                raise UsageError(f"The environment variable {name} is unknown. Did you mean {near}?")
 
 
 def _hint(key: str, known: Iterable[str]) -> str:
@@ -131,24 +172,3 @@ def _hint(key: str, known: Iterable[str]) -> str:
 
     near = get_close_matches(key.replace("_", "-"), list(known), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(known)}."
-
-
-def read_pyproject(folder: Path) -> Mapping[str, object]:
-    """Return ``[tool.paddock]`` of the folder's pyproject.toml, empty where there is none.
-
-    Raises:
-        UsageError: the file is no TOML, or ``tool.paddock`` is no table.
-    """
-    import tomllib  # noqa: PLC0415 - a run without Paddock does not need it
-
-    path = folder / "pyproject.toml"
-    try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as TOML: {error}.") from None
-    table = tool.get("paddock", {})
-    if not isinstance(table, dict):
-        raise UsageError(f"[{TABLE}] of {path} is {table!r}; expected a table of options.")
-    return table

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 TABLE = "tool.paddock"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
-_QUANTITY = r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?"
-_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_QUANTITY = r"[0-9]{1,15}(\.[0-9]{1,9})?(m|[kMGTPE]|[KMGTPE]i)?"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+"""What the name of an environment variable looks like."""
+_SHOWN = 200
+LONGEST = 2**31 - 1
+"""Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
 _RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
 
@@ -61,7 +65,7 @@ def _boolean(text: str) -> bool:
 def _positive(number: Callable[[str], float]) -> Callable[[str], float]:
     def parse(text: str) -> float:
         value = number(text)
-        if not 0 < value < float("inf"):
+        if not 0 < value <= LONGEST:
             raise ValueError(text)
         return value
 
@@ -78,7 +82,7 @@ def _matching(pattern: str) -> Callable[[str], str]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    one = _matching(_VARIABLE)
+    one = _matching(VARIABLE)
     return tuple(one(name.strip()) for name in text.split(",") if name.strip())
 
 
@@ -86,6 +90,12 @@ def _text(text: str) -> str:
     if not text.strip():
         raise ValueError(text)
     return text
+
+
+def _path(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError(text)
+    return Path(_text(text))
 
 
 def _choice(*values: str) -> Kind:
@@ -99,7 +109,7 @@ def _choice(*values: str) -> Kind:
 
 SWITCH = Kind(expected="true or false", parse=_boolean, toml=(bool,), switch=True, metavar="")
 TEXT = Kind(expected="a text that is not empty", parse=_text)
-FILE = Kind(expected="the path of a file", parse=lambda text: Path(_text(text)), path=True, metavar="PATH")
+FILE = Kind(expected="the path of a file", parse=_path, path=True, metavar="PATH")
 SECONDS = Kind(expected="seconds, a number above zero", parse=_positive(float), toml=(int, float), metavar="SECONDS")
 WHOLE = Kind(expected="seconds, a whole number above zero", parse=_positive(int), toml=(int,), metavar="SECONDS")
 QUANTITY = Kind(
@@ -214,7 +224,8 @@ OPTIONS = (
         name="env",
         kind=VARIABLES,
         default="",
-        help="environment variable that travels to the workers with its value here; may be repeated",
+        help="environment variable that travels to the workers with its value here; may be repeated "
+        "([tool.paddock.env] sets others)",
     ),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
@@ -242,16 +253,25 @@ def parse(option: Option, text: str, source: Source) -> object:
         raise UsageError(complaint(option, text, source)) from None
 
 
-def complaint(option: Option, value: object, source: Source) -> str:
-    """Return the one sentence about a value that cannot be meant."""
-    return f"{origin(option, source)} is {value!r}; expected {option.kind.expected}."
+def complaint(option: Option, value: object, source: Source, place: str = "pyproject.toml") -> str:
+    """Return the one sentence about a value that cannot be meant; ``place`` is file and line of a key."""
+    return f"{origin(option, source, place)} is {shown(value)}; expected {option.kind.expected}."
 
 
-def origin(option: Option, source: Source) -> str:
+def shown(value: object) -> str:
+    """Return a value as a message names it: in one line, and not without end."""
+    try:
+        text = repr(value)
+    except ValueError:  # TOML's hexadecimal numbers have no limit, Python's decimal ones have
+        return "a number with thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def origin(option: Option, source: Source, place: str = "pyproject.toml") -> str:
     """Return where a value came from, as a person would look for it."""
     return {
         Source.FLAG: option.flag,
         Source.ENVIRONMENT: f"the environment variable {option.environment}",
-        Source.PYPROJECT: f"{option.name!r} in [{TABLE}] of pyproject.toml",
+        Source.PYPROJECT: f"{option.name!r} in [{TABLE}] of {place}",
         Source.DEFAULT: "default",
     }[source]

@@ -6,17 +6,22 @@ Each case is a function of a ``Run``; the engine behind it is the caller's, so t
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from xml.etree import ElementTree as ET
+
+from coverage import CoverageData
 
 from tests.contract.plugin.running import Interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.contract.plugin.running import Run
 
     Case = Callable[[Run], None]
+
+C = TypeVar("C", bound="Case")
 
 CASES: list[Case] = []
 DISTRIBUTIONS = ("load", "loadscope", "loadfile", "loadgroup", "worksteal")
@@ -43,7 +48,7 @@ CRASH = {
 }
 
 
-def case(function: Case) -> Case:
+def case(function: C) -> C:
     """Add a case to the list."""
     CASES.append(function)
     return function
@@ -198,6 +203,32 @@ def coverage_finds_a_data_file_elsewhere(run: Run) -> None:
 
 
 @case
+def coverage_is_that_of_a_serial_run(run: Run) -> None:
+    """Lines, branches and the tests that reached them, by the same paths."""
+    arguments = ["--cov=app", "--cov-branch", "--cov-context=test"]
+    facts = [
+        coverage_facts(run(*ours, *arguments, files=COVERED, paddock=bool(ours)).folder / ".coverage")
+        for ours in ([], ["-n2"])
+    ]
+    assert facts[0] == facts[1]
+    assert any("test_app.py::test_1|run" in contexts for _, _, lines in facts[0] for contexts in lines.values()), facts[
+        0
+    ]
+
+
+def coverage_facts(path: Path) -> list[tuple[str, list[tuple[int, int]], dict[int, list[str]]]]:
+    """Return each measured file with its branches and the contexts of its lines."""
+    data = CoverageData(basename=str(path))
+    data.read()
+    found = []
+    for name in sorted(data.measured_files()):
+        contexts = {line: sorted(each) for line, each in data.contexts_by_lineno(name).items()}
+        found.append((name, sorted(data.arcs(name) or []), contexts))
+    data.close()
+    return found
+
+
+@case
 def every_distribution_runs_every_test_once(run: Run) -> None:
     """All of xdist's modes but ``each`` run each test exactly once."""
     for mode in DISTRIBUTIONS:
@@ -216,22 +247,20 @@ def tests_that_belong_together_stay_together(run: Run) -> None:
 
 
 @case
-def a_crash_is_one_failure_in_every_distribution(run: Run) -> None:
+def a_crash_is_one_failure(run: Run, mode: str = "load") -> None:
     """A worker that dies fails the test it ran, once, with the cause; a fresh worker does the rest."""
-    for mode in DISTRIBUTIONS:
-        result = run("-n2", "--dist", mode, files=CRASH)
-        assert (result.code, result.counts) == (1, {"failed": 1, "passed": 11}), (mode, result)
-        assert result.out.count("crashed while running 'test_a_crash.py::test_n[2]'\n") == 1, (mode, result)
-        assert "exited with code 9" in result.out, (mode, result)
-        assert "created 3, deleted 3, left 0" in result.last_line, (mode, result)
+    result = run("-n2", "--dist", mode, files=CRASH)
+    assert (result.code, result.counts) == (1, {"failed": 1, "passed": 11}), (mode, result)
+    assert result.out.count("crashed while running 'test_a_crash.py::test_n[2]'\n") == 1, (mode, result)
+    assert "exited with code 9" in result.out, (mode, result)
+    assert "created 3, deleted 3, left 0" in result.last_line, (mode, result)
 
 
 @case
-def the_only_worker_is_replaced(run: Run) -> None:
+def the_only_worker_is_replaced(run: Run, mode: str = "load") -> None:
     """After a crash of the only worker, units that are complete do not keep the fresh one from the others."""
-    for mode in DISTRIBUTIONS:
-        result = run("-n1", "--dist", mode, files={"test_0_first.py": "def test_first(): pass\n", **CRASH})
-        assert (result.code, result.counts) == (1, {"failed": 1, "passed": 12}), (mode, result)
+    result = run("-n1", "--dist", mode, files={"test_0_first.py": "def test_first(): pass\n", **CRASH})
+    assert (result.code, result.counts) == (1, {"failed": 1, "passed": 12}), (mode, result)
 
 
 @case

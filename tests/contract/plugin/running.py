@@ -121,10 +121,13 @@ def run_pytest(
     folder: Path,
     environment: Mapping[str, str],
     interrupts: Sequence[Interrupt] = (),
+    *,
+    python: str = sys.executable,
+    limit: float = LIMIT,
 ) -> Result:
-    """Run ``python -m pytest`` in the folder; kills it and fails when it takes longer than ``LIMIT``."""
+    """Run ``python -m pytest`` in the folder; kills it and fails when it takes longer than ``limit`` seconds."""
     begin = time.monotonic()
-    argv = [sys.executable, "-m", "pytest", *args]
+    argv = [python, "-m", "pytest", *args]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout
@@ -133,8 +136,8 @@ def run_pytest(
         readers = [child.follow("out", process.stdout), child.follow("err", process.stderr)]
         try:
             for interrupt in interrupts:
-                child.signal_after(interrupt, begin + LIMIT)
-            code = process.wait(LIMIT)
+                child.signal_after(interrupt, begin + limit)
+            code = process.wait(limit)
         finally:
             process.kill()
             for reader in readers:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.errors import InfrastructureError, LeaseError, StreamBroken, StreamClosed
+from paddock.errors import InfrastructureError, LeaseError, StreamBroken, StreamClosed, UsageError
 from paddock.specs import Account, ExitStatus
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from paddock.specs import Doing
 
 FAULTS = "SUBPROCESS_ENGINE_FAULTS"
-"""JSON: worker -> ``{"after": seconds, "never": reason}``; ``engine`` -> ``{"create" | "release": reason}``."""
+"""JSON: worker -> ``{"after": seconds, "never": reason, "mistake": sentence}``;
+``engine`` -> ``{"create" | "release": reason}``."""
 RECORD = "SUBPROCESS_ENGINE_RECORD"
 """File to which the engine appends a line for each call."""
 BOOT = "import sys;exec(eval(sys.stdin.readline()))"
@@ -145,6 +146,8 @@ class SubprocessEngine:
         fault = self._faults.get(worker, {})
         if self._ended.wait(fault.get("after", 0)):
             raise LeaseError(f"the run ended before {worker} came")
+        if "mistake" in fault:
+            raise UsageError(fault["mistake"])
         if "never" in fault:
             raise LeaseError(fault["never"])
         if worker not in self._created:

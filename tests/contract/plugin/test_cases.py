@@ -4,11 +4,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.plugin.cases import CASES
+from tests.contract.plugin.cases import (
+    CASES,
+    DISTRIBUTIONS,
+    a_crash_is_one_failure,
+    the_only_worker_is_replaced,
+)
 from tests.contract.plugin.fault_cases import FAULT_CASES
+from tests.contract.plugin.option_cases import SAMENESS, check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.contract.plugin.cases import Case
+    from tests.contract.plugin.option_cases import Sameness
     from tests.contract.plugin.running import Run
 
 
@@ -16,6 +25,19 @@ if TYPE_CHECKING:
 def test_pytest_means_the_same(case: Case, run: Run) -> None:
     """Every case holds on the subprocess engine."""
     case(run)
+
+
+@pytest.mark.parametrize("mode", DISTRIBUTIONS)
+@pytest.mark.parametrize("case", [a_crash_is_one_failure, the_only_worker_is_replaced])
+def test_every_distribution_survives_a_crash(case: Callable[[Run, str], None], mode: str, run: Run) -> None:
+    """Which engine the worker ran in makes no difference to the schedulers, so this needs no node."""
+    case(run, mode)
+
+
+@pytest.mark.parametrize("case", SAMENESS, ids=lambda case: case.name)
+def test_options_mean_what_they_mean_under_stock_xdist(case: Sameness, run: Run) -> None:
+    """Every comparison holds on the subprocess engine."""
+    check(run, case)
 
 
 @pytest.mark.parametrize("case", FAULT_CASES, ids=lambda case: case.__name__)

@@ -39,6 +39,17 @@ if TYPE_CHECKING:
                 "write --paddock-kubeconfig=PATH."
             ),
         ),
+        (
+            ("-n2", "--paddock-engine=local", "--paddock-context=kind-a"),
+            (
+                "--paddock-engine=local takes no --paddock-context and no --paddock-kubeconfig, having no cluster: "
+                "drop one."
+            ),
+        ),
+        (
+            ("-n2", "--paddock-worker-memroy=1Gi"),
+            "The option --paddock-worker-memroy does not exist. Did you mean --paddock-worker-memory?",
+        ),
         (("-n2", "--paddock-engine=docker"), "--paddock-engine is 'docker'; expected one of kubernetes, local, auto."),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else "",
@@ -56,6 +67,34 @@ def test_a_mistake_in_pyproject_names_the_key(run: Run) -> None:
     result = run("-n2", files={**GREEN, "pyproject.toml": "[tool.paddock]\nworker_memory = '1Gi'\n"})
     assert result.code == 4
     assert "unknown key 'worker_memory'. Did you mean 'worker-memory'?" in result.err
+
+
+def test_a_flag_of_ours_without_the_one_that_counts_is_refused(run: Run) -> None:
+    """A run that forgot --paddock must not be green without namespaces; PADDOCK=0 says that it is meant."""
+    result = run("-n2", "--paddock-grace=5", files=GREEN, paddock=False)
+    assert result.code == 4
+    assert result.err.strip() == (
+        "ERROR: --paddock-grace does nothing without --paddock: add it, or drop --paddock-grace."
+    )
+    meant = run("--paddock-grace=5", files=GREEN, environment={"PADDOCK": "0"}, paddock=False)
+    assert meant.code == 0, meant
+
+
+def test_a_mistake_in_pyproject_names_file_and_line(run: Run) -> None:
+    """An editor opens it there."""
+    result = run("-n2", files={**GREEN, "pyproject.toml": "[project]\nname='x'\n[tool.paddock]\ngrace = 'soon'\n"})
+    assert result.code == 4
+    assert f"ERROR: 'grace' in [tool.paddock] of {result.folder}/pyproject.toml:4 is 'soon'; expected" in result.err
+
+
+def test_what_only_the_cluster_can_refuse_is_a_mistake_too(run: Run) -> None:
+    """It comes out after the beginning: told once and not for each worker, exit code 4, everything given back."""
+    faults = {worker: {"mistake": "The API server refuses it."} for worker in ("gw0", "gw1")}
+    result = run("-n2", files=GREEN, faults=faults)
+    assert result.code == 4, result
+    assert [line for line in result.err.splitlines() if line] == ["ERROR: The API server refuses it."]
+    assert "never came" not in result.out
+    assert "infrastructure" not in result.out
 
 
 def test_a_usage_error_after_the_beginning_comes_before_the_account(run: Run) -> None:

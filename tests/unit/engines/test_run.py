@@ -11,8 +11,9 @@ import pytest
 from paddock.engines import kubernetes
 from paddock.engines import run as run_module
 from paddock.engines.kubernetes import KubernetesEngine
+from paddock.engines.request import RunRequest
 from paddock.engines.run import ClusterRun
-from paddock.errors import LeaseError, StreamClosed
+from paddock.errors import LeaseError, StreamClosed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -67,8 +68,8 @@ def test_the_worker_pods_are_asked_for_before_pytest_goes_on(monkeypatch: pytest
     made = SimpleNamespace(add=lambda _: None, await_asked=asked.append)
     monkeypatch.setattr(kubernetes, "prepare", lambda *_: SimpleNamespace(cluster=None, plan=None))
     monkeypatch.setattr(kubernetes, "ClusterRun", lambda *_: made)
-    request = SimpleNamespace(root=tmp_path)
-    KubernetesEngine(request, print).begin(["gw0"])  # type: ignore[arg-type] # of the request only the root is asked
+    request = RunRequest(run_id="k7x2mq", root=tmp_path, working_directory=tmp_path, context="paddock")
+    KubernetesEngine(request, print).begin(["gw0"])
     assert len(asked) == 1
     assert 0 <= asked[0] <= 1
 
@@ -76,7 +77,31 @@ def test_the_worker_pods_are_asked_for_before_pytest_goes_on(monkeypatch: pytest
         raise LeaseError("no cluster")
 
     monkeypatch.setattr(kubernetes, "prepare", refuse)
-    engine = KubernetesEngine(request, print)  # type: ignore[arg-type] # as above
+    engine = KubernetesEngine(request, print)
     engine.begin(["gw0"])
     with pytest.raises(LeaseError, match="no cluster"):
         engine.open("gw0", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("context", "content", "sentence"),
+    [
+        (
+            None,
+            "contexts: [{name: prod}]\ncurrent-context: prod",
+            "context 'prod' is not a local cluster",
+        ),
+        ("stage", "contexts: [{name: prod}]", "The kube context 'stage' does not exist; the kubeconfig has: prod"),
+        (None, "contexts: [{name: kind-a}]", "has no current context; it has: kind-a"),
+        (None, "contexts: 3", "cannot be used"),
+    ],
+)
+def test_a_cluster_that_may_not_be_used_is_refused_at_once(
+    tmp_path: Path, context: str | None, content: str, sentence: str
+) -> None:
+    """In the thread that can still end the run with one line: before anything is prepared or asked for."""
+    file = tmp_path / "config"
+    file.write_text(content, encoding="utf-8")
+    request = RunRequest(run_id="r", root=tmp_path, working_directory=tmp_path, context=context, kubeconfig=file)
+    with pytest.raises(UsageError, match=sentence):
+        KubernetesEngine(request, print)

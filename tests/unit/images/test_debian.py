@@ -64,3 +64,18 @@ def test_settings_of_reaching_the_archive_are_taken_over(monkeypatch: pytest.Mon
     shown = 'Acquire::http::Proxy "http://proxy:3128";\nAcquire::Languages:: "none";\nAcquire::Check-Date "false";\n'
     monkeypatch.setattr(debian, "run", lambda *_args, **_kwargs: shown)
     assert debian.acquire_settings() == 'Acquire::http::Proxy "http://proxy:3128";\nAcquire::Check-Date "false";\n'
+
+
+def test_what_a_package_needs_comes_with_it() -> None:
+    """A bare machine lacks most of what a package needs; what apt would install besides is fetched as well."""
+    simulated = "Reading package lists...\nInst perl-modules-5.36 (5.36.0-7 Debian:12/stable [all])\n"
+    simulated += "Inst mmdebstrap (1.3.5-7 Debian:12/stable [all])\nConf mmdebstrap (1.3.5-7 Debian:12/stable [all])\n"
+    assert debian.new_packages(simulated) == ["perl-modules-5.36", "mmdebstrap"]
+
+
+def test_unpacked_perl_modules_are_found(tmp_path: Path) -> None:
+    """Debian's perl looks in four kinds of folders; only those that were unpacked are named."""
+    for folder in ("usr/share/perl/5.36.0", "usr/lib/x86_64-linux-gnu/perl/5.36", "usr/share/perl5"):
+        (tmp_path / folder).mkdir(parents=True)
+    places = "usr/share/perl5", "usr/share/perl/5.36.0", "usr/lib/x86_64-linux-gnu/perl/5.36"
+    assert debian.perl_path(tmp_path) == ":".join(str(tmp_path / place) for place in places)

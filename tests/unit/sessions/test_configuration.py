@@ -60,13 +60,16 @@ def test_pytest_leaves_the_sessions_table_to_the_sessions(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ('[tool.paddock.sessions]\nworker = 2\ninstall = ["x"]', "has no key 'worker'. Known keys: install,"),
+        (
+            '[tool.paddock.sessions]\nworker = 2\ninstall = ["x"]',
+            "pyproject.toml:2 has the unknown key 'worker'. Did you mean 'workers'?",
+        ),
         ("[tool.paddock.sessions]\nworkers = 0", "'workers' .* is 0, but it must be a whole number"),
         ("[tool.paddock.sessions]\nworkers = true", "'workers' .* is True, but it must be a whole number"),
         ('[tool.paddock.sessions]\ninstall = "x"', "'install' .* is 'x', but it must be a list of strings"),
         ("[tool.paddock.sessions]\nfolder = 1", "'folder' .* is 1, but it must be a string"),
         ("[tool.paddock]\nsessions = 1", "is 1, but it must be a table"),
-        ("[tool.paddock", "is not valid TOML"),
+        ("[tool.paddock", "cannot be read as TOML"),
     ],
 )
 def test_a_mistake_is_told_with_value_and_remedy(tmp_path: Path, table: str, sentence: str) -> None:

@@ -46,7 +46,7 @@ def test_python_versions_are_the_projects_own(tmp_path: Path) -> None:
     [
         (
             'from paddock import sessions\nsessions.register("parallel", workers=0)',
-            "'workers' of [tool.paddock.sessions] is 0",
+            "'workers' in the noxfile is 0",
         ),
         ('from paddock import sessions\nsessions.register("paralell")', "There is no session 'paralell'"),
     ],

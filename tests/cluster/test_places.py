@@ -1,0 +1,90 @@
+"""What a project says about its own names and its pods, in real namespaces on the embedded node."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.plugin.running import clean_environment, run_pytest, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tests.contract.plugin.running import Interrupt, Result, Run
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
+
+
+@pytest.fixture
+def project() -> Iterator[Path]:
+    """An empty project folder, at the same path for every test: the worker image holds a folder at that path."""
+    folder = Path(tempfile.gettempdir()) / "paddock-places"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def run(tmp_path: Path, project: Path) -> Run:
+    """Runs pytest with Paddock on the embedded node, in the project folder."""
+    (tmp_path / "temp").mkdir()
+
+    def run(
+        *args: str,
+        files: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        faults: Mapping[str, Mapping[str, object]] | None = None,
+        interrupts: Sequence[Interrupt] = (),
+        paddock: bool = True,
+    ) -> Result:
+        assert not faults, "faults are the subprocess engine's"
+        write(project, files or {})
+        debris = {"PYTEST_DEBUG_TEMPROOT": str(tmp_path / "temp")}
+        ours = ["--paddock"] if paddock else []
+        return run_pytest([*ours, *args], project, {**clean_environment(), **debris, **(environment or {})}, interrupts)
+
+    return run
+
+
+NAMES = """
+    [tool.paddock.env]
+    DATABASE_URL = "postgresql://{database.user}:{database.password}@{database.host}:{database.port}/{database.name}"
+    WHERE = "{worker.namespace}"
+"""
+DSN = "host={database.host} port={database.port} user={database.user} password={database.password} dbname=postgres"
+SUITE = """
+    import os, psycopg, pytest
+    from paho.mqtt import client as mqtt
+
+    def test_their_variable(record_property):
+        with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert os.environ["WHERE"].endswith("-" + os.environ["PADDOCK_WORKER"])
+
+    def test_their_option(request):
+        with psycopg.connect(request.config.option.dsn) as connection:
+            assert connection.execute("SELECT 2").fetchone() == (2,)
+
+    def test_their_broker(request):
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.connect(request.config.option.broker)
+"""
+CONFTEST = """
+    def pytest_addoption(parser):
+        parser.addoption("--dsn")
+        parser.addoption("--broker")
+"""
+
+
+def test_services_answer_before_the_first_test_without_a_fixture(run: Run) -> None:
+    """Facts under the project's own names are as good as our fixtures: the first try of the first test succeeds."""
+    files = {"pyproject.toml": NAMES, "conftest.py": CONFTEST, "test_n.py": SUITE}
+    result = run("-n1", f"--dsn={DSN}", "--broker={broker.host}", files=files)
+    assert result.code == 0, result
+    assert result.counts == {"passed": 3}
+    assert result.last_line == "paddock: namespaces: created 1, deleted 1, left 0"
