@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from paddock.cli import reaching, tables
 from paddock.cli.diagnosis import cluster, machine, software
-from paddock.cli.diagnosis.findings import FAIL, WARN, Finding, Surroundings, examine
+from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Finding, Surroundings, examine
 from paddock.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def table(found: Mapping[str, Finding]) -> list[str]:
 
 
 def _count(found: Mapping[str, Finding]) -> str:
-    failed, warned = (sum(one.status == status for one in found.values()) for status in (FAIL, WARN))
-    return f"{len(found)} checks, {warned} warnings, {failed} failed"
+    counts = (f"{sum(one.status == status for one in found.values())} {status}" for status in (OK, WARN, FAIL))
+    return f"checks: {', '.join(counts)}"
 
 
 def exit_code(found: Mapping[str, Finding]) -> int:

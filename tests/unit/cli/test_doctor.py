@@ -43,7 +43,7 @@ def test_each_check_has_a_line_and_each_fault_its_remedy(capsys: pytest.CaptureF
         "                   -> Load it: `modprobe overlay`.",
         "warn   images      Not made yet: worker.",
         "                   -> The next run does.",
-        "3 checks, 1 warnings, 1 failed",
+        "checks: 1 ok, 1 warn, 1 fail",
     ]
 
 

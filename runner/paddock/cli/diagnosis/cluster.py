@@ -122,4 +122,4 @@ def leftovers(here: Surroundings) -> Finding | None:
     left = [run.run_id for run in runs if has_gone(run.holder)]
     if left:
         return Finding(WARN, f"Runs that nobody leads any more: {', '.join(left)}.", "paddock down")
-    return Finding(OK, f"{len(runs)} runs under way, none left behind" if runs else "no runs")
+    return Finding(OK, f"under way: {', '.join(run.run_id for run in runs)}; none left behind" if runs else "no runs")
