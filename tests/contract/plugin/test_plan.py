@@ -56,6 +56,7 @@ def test_the_number_of_workers_is_settled_by_xdist(run: Run) -> None:
             ("--paddock-plan=yaml",),
             "--paddock needs a number of workers above zero: add -n, as in 'pytest --paddock -n 4'.",
         ),
+        (("-n2", "--paddock-plan=yaml", "--paddock-context=no-such"), "The kube context 'no-such' does not exist"),
         (("-n2", "--paddock-plan=yaml", "--paddock-engine=local"), "The engine 'local' comes with a later version."),
     ],
 )
