@@ -61,5 +61,5 @@ def images_of(registry: str, root: Path) -> tuple[Images, PythonEnvironment]:
         inpod=inpod_files.files(),
         uid=os.getuid() or DEFAULT_UID,
         report=print,
-        root=root,
+        roots=[root],
     )

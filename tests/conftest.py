@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["pytester", "tests.plugins.leaks", "tests.plugins.cluster"]
+pytest_plugins = ["pytester", "tests.plugins.leaks", "tests.plugins.cluster", "tests.plugins.images"]

@@ -30,6 +30,8 @@ class PhaseLimits:
     """Broker and database pod made to an answer (CONNACK, ``SELECT 1``)."""
     sources: float = 120.0
     """Sources sent and unpacked."""
+    artifacts: float = 120.0
+    """Artifacts of all workers received, from the end of the tests."""
     release: float = 60.0
     """Namespaces gone after their deletion was asked for."""
 
@@ -44,6 +46,22 @@ class Images:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageChoices:
+    """What the user wants of the images beyond what is made by itself."""
+
+    worker: str | None = None
+    """Reference of the user's own worker image."""
+    packages: tuple[str, ...] = ()
+    """Debian packages that the worker image holds besides."""
+    broker_configuration: Path | None = None
+    """Settings of mosquitto.conf, added to Paddock's own."""
+    database_configuration: Path | None = None
+    """Settings of postgresql.conf, which win over Paddock's own."""
+    database_version: str | None = None
+    """Major version of PostgreSQL; ``None`` for the usual one of the distribution's release."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PythonEnvironment:
     """The environment that runs pytest, as the worker pod will find it."""
 
@@ -51,6 +69,18 @@ class PythonEnvironment:
     """Absolute path of the interpreter to start, such as ``<project>/.nox/parallel/bin/python``."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Symbolic links the in-pod supervisor makes after unpacking: path -> target inside the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifacts:
+    """The files that are wanted back from workers, if tests wrote them there."""
+
+    patterns: Sequence[str]
+    """Of paths relative to the root of the sources."""
+    folder: Path
+    """Where they go on this machine, in a folder for each worker."""
+    size: int = 100 << 20
+    """Most bytes from one worker; files beyond it are left there, and that is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +106,8 @@ class RunPlan:
     """Memory limit of a worker pod, as a Kubernetes quantity: a test suite of a usual size with room to spare."""
     worker_cpu: str = "100m"
     """Processor request of a worker pod; small, so that workers share a small machine instead of waiting for it."""
+    artifacts: Artifacts | None = None
+    """What is wanted back from the workers, if anything is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +158,8 @@ class Account:
     deleted: Sequence[str]
     left: Mapping[str, str] = field(default_factory=dict)
     """Namespace -> why it is still there."""
+    notes: Sequence[str] = ()
+    """What else is to be told of the run's end, in sentences, such as the artifacts that came back."""
 
     def sentence(self) -> str:
         """Return the last line of a run."""

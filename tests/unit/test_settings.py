@@ -164,6 +164,29 @@ def _flags(arguments: list[str]) -> dict[str, Raw]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("500", 500), ("2k", 2000), ("3Ki", 3072), ("200Mi", 200 << 20), ("1G", 10**9)]
+)
+def test_sizes_are_written_as_kubernetes_writes_them(text: str, size: int) -> None:
+    """A number of bytes with a decimal or a binary unit."""
+    assert resolve({"sources-size": text}, {}, {}).sources_size == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "1.5Mi", "12 MB", "5i", "-1"])
+def test_other_sizes_are_refused(text: str) -> None:
+    """What looks like a size and is none is not guessed at."""
+    with pytest.raises(UsageError, match="expected a size such as"):
+        resolve({"sources-size": text}, {}, {})
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "../sibling", "a/../../b"])
+def test_patterns_stay_below_the_root(text: str) -> None:
+    """Only what lies below the root travels, in either direction."""
+    for name in ("include", "exclude", "artifacts"):
+        with pytest.raises(UsageError, match="expected patterns of paths below the project's root"):
+            resolve({name: [text]}, {}, {})
+
+
 def test_each_run_draws_its_own_id() -> None:
     """Two runs side by side do not share namespaces."""
     assert resolve({}, {}, {}).run_id != resolve({}, {}, {}).run_id

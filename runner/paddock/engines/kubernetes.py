@@ -14,7 +14,7 @@ from paddock.engines.preparation import check, holder, prepare
 from paddock.engines.run import ClusterRun
 from paddock.errors import LeaseError
 from paddock.specs import Account
-from paddock.workers.sources import SharedArchive, collect
+from paddock.workers.sources import SharedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,25 +44,24 @@ class KubernetesEngine:
         check(request)
         self._request, self._report = request, report
         self._run: Future[ClusterRun] = Future()
-        self._sources: Future[SharedArchive] = Future()
+        self._sources = [SharedArchive(one) for one in request.sources]
         self._made: ClusterRun | None = None
         self._closing = threading.Event()
         self._creating = threading.Lock()
 
     def begin(self, workers: Sequence[str]) -> None:
-        """Ask for the leases of all ``workers`` and pack the sources, both in the background after a head start."""
+        """Ask for the leases of all ``workers`` in the background, after a head start."""
         deadline = Deadline(_HEAD_START)
         self._background(self._run, lambda: self._prepare(workers))
         wait([self._run], deadline.remaining())
         if self._made:
             self._made.await_asked(deadline.remaining())
-        self._background(self._sources, lambda: SharedArchive(collect(self._request.root)))
 
     def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
         """Return the stream of a started worker; see ``engines.protocol.Engine.open``."""
         run = self._run.result()
         run.add(worker)
-        return run.connect(worker, self._sources.result().chunks(), on_stderr)
+        return run.connect(worker, self._sources, on_stderr)
 
     def begun(self, worker: str) -> None:
         """Let the worker's services start; see ``engines.protocol.Engine.begun``."""

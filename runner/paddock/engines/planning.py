@@ -33,7 +33,9 @@ def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
     """
     check(request)
     uid = os.getuid() or DEFAULT_UID
-    made, python = images.expected(_registry(), inpod=inpod_files.files(), uid=uid, root=request.root)
+    roots = [one.root for one in request.sources]
+    library = inpod_files.files()
+    made, python = images.expected(_registry(), inpod=library, uid=uid, roots=roots, choices=request.images)
     return objects(make_plan(request, workers, made, python, uid))
 
 

@@ -60,7 +60,8 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         inpod=inpod_files.files(),
         uid=uid,
         report=report,
-        root=request.root,
+        roots=[one.root for one in request.sources],
+        choices=request.images,
     )
     return Prepared(cluster, make_plan(request, workers, made, python, uid))
 
@@ -86,6 +87,7 @@ def make_plan(
         environment=request.environment,
         worker_memory=request.worker_memory,
         worker_cpu=request.worker_cpu,
+        artifacts=request.artifacts,
     )
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from paddock.specs import PhaseLimits
+from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from paddock.specs import Artifacts
+    from paddock.workers.sources import SourceSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +36,8 @@ class RunRequest:
     kubeconfig: Path | None = None
     worker_memory: str = "1Gi"
     worker_cpu: str = "100m"
+    images: ImageChoices = field(default_factory=ImageChoices)
+    sources: Sequence[SourceSet] = ()
+    """What is sent: the project's files first, then those of its siblings."""
+    artifacts: Artifacts | None = None
+    """What is wanted back from the workers, if anything is."""

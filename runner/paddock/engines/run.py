@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from paddock.cluster.streaming import ExecStream
     from paddock.engines.protocol import WorkerStream
     from paddock.specs import Account, Doing, RunPlan
+    from paddock.workers.sources import SharedArchive
 
 
 class ClusterRun:
@@ -60,12 +61,18 @@ class ClusterRun:
         """Wait up to ``seconds`` until all worker pods are asked for, or cannot be."""
         self._leases.await_asked(seconds)
 
-    def connect(self, worker: str, sources: Iterable[bytes], on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
+    def connect(
+        self,
+        worker: str,
+        sources: Iterable[SharedArchive],
+        on_stderr: Callable[[str, bytes], None],
+    ) -> WorkerStream:
         """Wait for the worker's pod, send its sources, start its process and return its stream.
 
         Raises:
             LeaseError: the pod does not come.
             StreamError: it came, but nobody can talk to it.
+            UsageError: a source cannot be read.
         """
         self._leases.await_worker(self._namespace(worker))
         stream = PodStream(
@@ -75,7 +82,8 @@ class ClusterRun:
         )
         with self._lock:
             self._streams[worker] = stream
-        stream.send_sources(sources, str(self._plan.root))
+        for archive in sources:
+            stream.send_sources(archive.chunks(), str(archive.root))
         start = worker_start(self._plan, os.environ, time_zone=_time_zone())
         env = {**start.env, **self._facts(worker)}
         stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)

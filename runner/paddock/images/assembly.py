@@ -15,7 +15,7 @@ from paddock.images import fingerprint, recipes, release
 from paddock.images import registry as registries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path, PurePath
 
     from paddock.images.environment import Environment
@@ -28,6 +28,9 @@ UPPER_RECIPE = "2"
 """The same for the small layers on top: in-pod half, start scripts and folders."""
 
 
+_NO_CHOICES = specs.ImageChoices()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Keys:
     """The content keys of all layers and images."""
@@ -36,7 +39,11 @@ class Keys:
     """Base, broker and database packages."""
     broker: str
     database: str
+    system: str
+    """Debian packages that the project asks for."""
     interpreter: str
+    family: str
+    """Of package layers that can use one another's parts."""
     packages: str
     worker: str
 
@@ -48,8 +55,9 @@ def ensure(
     inpod: Mapping[str, bytes],
     uid: int,
     report: Callable[[str], None],
-    root: PurePath | None = None,
+    roots: Sequence[PurePath] = (),
     cache: Path | None = None,
+    choices: specs.ImageChoices = _NO_CHOICES,
 ) -> tuple[specs.Images, specs.PythonEnvironment]:
     """Return the references of the three images, after making and pushing those that the registry does not have.
 
@@ -62,8 +70,9 @@ def ensure(
         inpod: Files of the in-pod half by path below ``/opt/paddock/lib``.
         uid: Number of the user that worker pods run as: it gets a name and a home.
         report: Told in a line what takes more than a second.
-        root: Folder that will hold the sources in the pods; made in the worker image for their user to write.
+        roots: Folders that will hold sources in the pods; made in the worker image for their user to write.
         cache: Folder of layers; :func:`paddock.images.store.folder` by default.
+        choices: What the user wants of the images.
 
     Raises:
         UsageError: images cannot be made on this machine or by this user; the sentence says what to do.
@@ -71,14 +80,14 @@ def ensure(
     """
     running = environments.Environment.current()
     base = release.current()
-    keys = keys_of(running, base, inpod, uid, root)
+    keys = keys_of(running, base, inpod, uid, roots, choices)
     images = references(registry, keys)
     if registries.missing(registry, (images.worker, images.broker, images.database)):
         from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
 
         maker = making.Maker(
             store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
-            uid=uid, inpod=inpod, root=root, report=report,
+            uid=uid, inpod=inpod, roots=roots, report=report, choices=choices,
         )  # fmt: skip
         maker.publish(registry, images, crane())
     return images, running.in_pod()
@@ -89,7 +98,8 @@ def expected(
     *,
     inpod: Mapping[str, bytes],
     uid: int,
-    root: PurePath | None = None,
+    roots: Sequence[PurePath] = (),
+    choices: specs.ImageChoices = _NO_CHOICES,
 ) -> tuple[specs.Images, specs.PythonEnvironment]:
     """Return what :func:`ensure` would return, and neither ask for anything nor make it.
 
@@ -97,7 +107,7 @@ def expected(
         UsageError: images cannot be made of this machine; the sentence says what to do.
     """
     running = environments.Environment.current()
-    return references(registry, keys_of(running, release.current(), inpod, uid, root)), running.in_pod()
+    return references(registry, keys_of(running, release.current(), inpod, uid, roots, choices)), running.in_pod()
 
 
 def keys_of(
@@ -105,20 +115,28 @@ def keys_of(
     base: release.Release,
     inpod: Mapping[str, bytes],
     uid: int,
-    root: PurePath | None = None,
+    roots: Sequence[PurePath] = (),
+    choices: specs.ImageChoices = _NO_CHOICES,
 ) -> Keys:
     """Return the keys of everything that is made of these."""
-    named = recipes.packages().read_bytes()
-    distribution = fingerprint.key_of("distribution", RECIPE, base.distribution, base.codename, base.machine, named)
+    named = (base.distribution, base.codename, base.machine, recipes.packages().read_bytes())
+    version = (choices.database_version,) if choices.database_version else ()
+    distribution = fingerprint.key_of("distribution", RECIPE, *named, *version)
+    broker = recipes.service("broker", choices.broker_configuration)
+    database = recipes.service("database", choices.database_configuration)
     interpreter = fingerprint.key_of(RECIPE, distribution, fingerprint.interpreter(running))
     packages = fingerprint.key_of(PACKAGES_RECIPE, interpreter, fingerprint.packages(running))
+    system = fingerprint.key_of("system", RECIPE, distribution, *sorted(set(choices.packages)))
+    worker = (packages, str(uid), "\0".join(map(str, roots)), *_parts(inpod), *((system,) if choices.packages else ()))
     return Keys(
         distribution=distribution,
-        broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(recipes.service("broker"))),
-        database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(recipes.service("database"))),
+        broker=fingerprint.key_of("broker", UPPER_RECIPE, distribution, *_parts(broker)),
+        database=fingerprint.key_of("database", UPPER_RECIPE, distribution, *_parts(database)),
+        system=system,
         interpreter=interpreter,
+        family=fingerprint.key_of("family", PACKAGES_RECIPE, interpreter),
         packages=packages,
-        worker=fingerprint.key_of("worker", UPPER_RECIPE, packages, str(uid), str(root), *_parts(inpod)),
+        worker=fingerprint.key_of("worker", UPPER_RECIPE, *worker),
     )
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from paddock.errors import ImageError
 from paddock.images import precompile, rewriting
-from paddock.images.layers import Entry, File
+from paddock.images.layers import Entry, File, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from paddock.images.environment import Environment
 
@@ -26,21 +26,47 @@ if TYPE_CHECKING:
 _TAG = str(sys.implementation.cache_tag)
 
 
-def entries(sources: Mapping[str, Entry], environment: Environment, scratch: Path) -> dict[str, Entry]:
+def entries(
+    sources: Mapping[str, Entry], environment: Environment, scratch: Path, earlier: Mapping[str, Entry] | None = None,
+) -> dict[str, Entry]:  # fmt: skip
     """Compile the modules among ``sources`` into the folder ``scratch`` and return the entries of the bytecode.
+
+    A module that is a slice of an ``earlier`` layer is unchanged since, so its bytecode is taken from there as well.
 
     Raises:
         ImageError: the compiler could not run.
     """
-    modules = {place: environment.here(place) for place, entry in sources.items() if _is_module(place, entry)}
-    listed = "\n".join(map(str, modules.values()))
+    modules = {place: environment.here(place) for place, entry in sources.items() if is_module(place, entry)}
+    there = _there(earlier or {}, (place for place in modules if isinstance(sources[place], Slice)))
+    listed = "\n".join("\t".join((str(path), *there.get(place, ()))) for place, path in modules.items())
     _run(precompile.__file__, environment.executable, listed, scratch)
     pytest_tag = _run(rewriting.__file__, environment.executable, listed, scratch)
-    compiled: dict[str, Path] = {}
+    found: dict[str, Entry] = {}
     for place, path in modules.items():
-        compiled[_place(place, _TAG)] = Path(precompile.compiled_path(str(scratch), str(path)))
-        compiled[_place(place, pytest_tag)] = Path(rewriting.rewritten_path(str(scratch), str(path)))
-    return {place: File(path) for place, path in compiled.items() if path.is_file()}
+        here = there.get(place, {})
+        for tag, made in ((_TAG, precompile.compiled_path), (pytest_tag, rewriting.rewritten_path)):
+            target, file = _place(place, tag), Path(made(str(scratch), str(path)))
+            if kept := here.get(PurePosixPath(target).name):
+                found[target] = kept
+            elif file.is_file():
+                found[target] = File(file)
+    return found
+
+
+def anywhere(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return the bytecode among ``entries`` that serves at another path too: what the interpreter itself compiles."""
+    return {place: entry for place, entry in entries.items() if place.endswith(f".{_TAG}.pyc")}
+
+
+def _there(earlier: Mapping[str, Entry], modules: Iterable[str]) -> dict[str, dict[str, Entry]]:
+    """Return the bytecode that ``earlier`` has of ``modules``: place of the module -> name -> entry."""
+    found: dict[str, dict[str, Entry]] = {module: {} for module in modules}
+    for place, entry in earlier.items():
+        folder, _, name = place.rpartition("/__pycache__/")
+        module = f"{folder}/{name.partition('.')[0]}.py"
+        if folder and module in found:
+            found[module][name] = entry
+    return found
 
 
 def _run(program: str, executable: Path, sources: str, scratch: Path) -> str:
@@ -54,8 +80,9 @@ def _run(program: str, executable: Path, sources: str, scratch: Path) -> str:
     return done.stdout
 
 
-def _is_module(place: str, entry: Entry) -> bool:
-    return isinstance(entry, File) and place.endswith(".py")
+def is_module(place: str, entry: Entry) -> bool:
+    """Tell whether an entry is a module of Python."""
+    return isinstance(entry, File | Slice) and place.endswith(".py")
 
 
 def _place(module: str, tag: str) -> str:

@@ -142,6 +142,33 @@ class Archive:
             run(["dpkg-deb", "--extract", str(file), str(folder)], f"Unpacking the package {package}")
         return folder
 
+    def names(self) -> set[str]:
+        """Return the names of all packages, after :meth:`sources`."""
+        _, *options = self._apt()
+        return set(run(["apt-cache", *options, "pkgnames"], "Reading the names of all packages").split())
+
+    def installing(self, packages: Sequence[str], root: Path) -> list[str]:
+        """Return the command that installs ``packages`` in the folder ``root``, which has a database of its own.
+
+        This machine's own settings of apt, its hooks among them, do not hold there; those of how archives are reached
+        do.
+        """
+        settings = self._folder / "apt.conf"
+        nowhere = 'Dir::Etc::parts "/dev/null";\nDir::Etc::main "/dev/null";\nDir::Etc::preferencesparts "/dev/null";\n'
+        settings.write_text(acquire_settings() + nowhere, encoding="utf-8")
+        places = {
+            "Dir::State::status": root / "var/lib/dpkg/status",
+            "Dir::State::extended_states": self._folder / "extended_states",
+            "Dir::Cache::archives": root / "var/cache/apt/archives",
+            "Dir::Log": root / "var/log/apt",
+            "DPkg::Chroot-Directory": root,
+            "DPkg::Options::": "--force-unsafe-io",
+            "DPkg::Use-Pty": "0",
+        }
+        environment = ["env", f"APT_CONFIG={settings}", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]
+        options = [f"-o{name}={value}" for name, value in places.items()]
+        return [*environment, *self._apt(), *options, "-y", "--no-install-recommends", "install", *packages]
+
     def _write(self, suites: Sequence[Suite]) -> str:
         text = sources(suites, self._release.origin.keyring)
         self._list.write_text(text, encoding="utf-8")

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import ImageError, UsageError
-from paddock.images import debian, supervisor
+from paddock.images import debian, recipes, supervisor
 from paddock.images.definitions import DATA, HOME
 from paddock.images.layers import Directory, Entry, File, Link
 from paddock.images.selection import skipping
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from paddock.images.release import Release
 
+_SERVER = re.compile(r"postgresql-(\d+)")
 _SERVICES = {
     "broker": ("usr/sbin/mosquitto",),
     "database": ("usr/lib/postgresql/*/bin/postgres", "usr/lib/postgresql/*/bin/psql"),
@@ -51,18 +53,21 @@ class Layers:
     database: Mapping[str, Entry] = field(repr=False)
 
 
-def build(release: Release, packages: Path, work: Path, report: Callable[[str], None]) -> Layers:
+def build(
+    release: Release, packages: Path, work: Path, report: Callable[[str], None], database_version: str | None = None,
+) -> Layers:  # fmt: skip
     """Make the three layers of what the file ``packages`` names in the folder ``work``; entries refer to files there.
 
+    ``database_version`` is a major version of PostgreSQL, in place of the release's usual one.
+
     Raises:
-        UsageError: this process is not root.
+        UsageError: this process is not root, or the release has no such PostgreSQL.
         ImageError: a step failed; what the tool said is quoted.
     """
-    if os.geteuid() != 0:
-        raise UsageError(
-            "Installing the base image in a folder needs root. Run as root, or name an image in the setting `image`."
-        )
+    demand_root()
     recipe = _read(packages)
+    if database_version:
+        recipe["database"] = replace(recipe["database"], packages=[f"postgresql-{database_version}"])
     root, downloads = work / "root", work / "downloads"
     report(f"images: installing the base of {release.distribution} {release.codename} (about half a minute, once)")
     _install(release, recipe, work)
@@ -72,6 +77,23 @@ def build(release: Release, packages: Path, work: Path, report: Callable[[str], 
     broker, database = (_unpack(downloads / name, recipe[name], root, work / name, name) for name in _SERVICES)
     database |= _data_directory(work / "database.merged")
     return Layers(base=base, broker=broker, database=database)
+
+
+def demand_root() -> None:
+    """Refuse anybody but root.
+
+    Raises:
+        UsageError: this process is not root.
+    """
+    if os.geteuid() != 0:
+        raise UsageError(
+            "Installing the base image in a folder needs root. Run as root, or name an image in the setting `image`."
+        )
+
+
+def dropped() -> Sequence[str]:
+    """Return the patterns of paths that get into no layer, as the base's recipe has them."""
+    return _read(recipes.packages())["base"].drop
 
 
 def _read(path: Path) -> dict[str, Recipe]:
@@ -84,6 +106,7 @@ def _install(release: Release, recipe: Mapping[str, Recipe], work: Path) -> None
     archive = debian.Archive(release, work)
     sources = archive.sources()
     tool, environment = _mmdebstrap(archive)
+    _check_database(recipe["database"].packages, archive.names(), release)
     (work / "apt.conf").write_text(debian.acquire_settings(), encoding="utf-8")
     hook = _download_hook(work, recipe)
     options = [
@@ -121,6 +144,15 @@ def _mmdebstrap(archive: debian.Archive) -> tuple[Path, list[str]]:
     unpacked = archive.download("mmdebstrap")
     search = f"{unpacked}/usr/bin:{os.environ.get('PATH', os.defpath)}"  # it calls a helper that is packaged with it
     return unpacked / "usr/bin/mmdebstrap", [f"PATH={search}", f"PERL5LIB={debian.perl_path(unpacked)}"]
+
+
+def _check_database(packages: Sequence[str], known: Collection[str], release: Release) -> None:
+    if not set(packages) <= set(known):
+        versions = sorted(found[1] for name in known if (found := _SERVER.fullmatch(name)))
+        raise UsageError(
+            f"'database.version' asks for the package {packages[0]!r}, which {release.distribution} {release.codename} "
+            f"does not have. It has PostgreSQL {' and '.join(versions)}: say one of these, or leave it out."
+        )
 
 
 _CREDENTIALS = 'for it in /etc/apt/auth.conf /etc/apt/auth.conf.d; do [ ! -e "$it" ] || cp -r "$it" "$1/etc/apt/"; done'

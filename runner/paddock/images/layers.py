@@ -51,7 +51,21 @@ class Content:
     mode: int = FILE_MODE
 
 
-Entry = Directory | Link | File | Content
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A regular file whose content is a part of ``source``: of the archive of a layer that was made before."""
+
+    source: Path
+    offset: int
+    """Bytes before it."""
+    size: int
+    """Bytes."""
+    digest: str
+    """SHA-256 of the content, hexadecimal."""
+    mode: int = FILE_MODE
+
+
+Entry = Directory | Link | File | Content | Slice
 
 
 def readable_mode(mode: int) -> int:

@@ -18,10 +18,12 @@ from paddock.images import (
     layers,
     layout,
     libraries,
+    packages,
     recipes,
     registry,
     selection,
     supervisor,
+    system,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from paddock.images.release import Release
     from paddock.images.store import Layer, Store
 
-_SLOW = frozenset({"interpreter", "packages"})
+_SLOW = frozenset({"interpreter", "system"})
 """Layers that take seconds to make: told when they begin."""
 _WORTH_TELLING = 1.0
 """Seconds above which the time of a step is told."""
@@ -52,8 +54,9 @@ class Maker:
     environment: Environment
     uid: int
     inpod: Mapping[str, bytes]
-    root: PurePath | None
+    roots: Sequence[PurePath]
     report: Callable[[str], None]
+    choices: specs.ImageChoices
 
     def publish(self, host: str, images: specs.Images, crane: Path) -> None:
         """Push those of ``images`` that the registry at ``host`` lacks; waits for a run that does the same.
@@ -80,26 +83,27 @@ class Maker:
         """Return the worker image after making its layers."""
         base = self._distribution("base")
         interpreter = self._layer(f"interpreter-{self.keys.interpreter}", lambda work: self._interpreter(base, work))
-        packages = self._layer(f"packages-{self.keys.packages}", lambda work: self._packages(base, interpreter, work))
-        inside = self._layer(f"supervisor-{self.keys.worker}", lambda _: self._supervisor(base))
-        blobs = [layer.blob for layer in (base, interpreter, packages, inside)]
+        packages = self._packages(base, interpreter)
+        below = [base, *self._system(base)]
+        inside = self._layer(f"supervisor-{self.keys.worker}", lambda _: self._supervisor(below))
+        blobs = [layer.blob for layer in (*below, interpreter, *packages, inside)]
         architecture = self.release.architecture
         return definitions.worker(blobs, architecture=architecture, environment=self.environment, uid=self.uid)
 
     def broker(self) -> layout.Image:
         """Return the broker image after making its layers."""
-        return definitions.broker(self._service("broker", self.keys.broker), architecture=self.release.architecture)
+        blobs = self._service("broker", self.keys.broker, self.choices.broker_configuration)
+        return definitions.broker(blobs, architecture=self.release.architecture)
 
     def database(self) -> layout.Image:
         """Return the database image after making its layers."""
-        return definitions.database(
-            self._service("database", self.keys.database), architecture=self.release.architecture
-        )
+        blobs = self._service("database", self.keys.database, self.choices.database_configuration)
+        return definitions.database(blobs, architecture=self.release.architecture)
 
-    def _service(self, name: str, key: str) -> list[Blob]:
+    def _service(self, name: str, key: str, own: Path | None) -> list[Blob]:
         base, packages = self._distribution("base"), self._distribution(name)
         below = layers.merged((base.listing, packages.listing))
-        files = definitions.recipe_files(recipes.service(name))
+        files = definitions.recipe_files(recipes.service(name, own))
         recipe = self._layer(f"{name}.recipe-{key}", lambda _: layers.complete(files, below))
         return [layer.blob for layer in (base, packages, recipe)]
 
@@ -110,7 +114,8 @@ class Maker:
 
     def _build_distribution(self) -> dict[str, Layer]:
         with self._timed("making the base, broker and database layers"), self.store.work() as work:
-            made = distribution.build(self.release, recipes.packages(), work, self.report)
+            version = self.choices.database_version
+            made = distribution.build(self.release, recipes.packages(), work, self.report, version)
             above = {"broker": made.broker, "database": made.database}
             built = {name: layers.complete(entries, made.base) for name, entries in above.items()}
             key = self.keys.distribution
@@ -129,24 +134,36 @@ class Maker:
 
     def _interpreter(self, base: Layer, work: Path) -> dict[str, Entry]:
         selected = selection.interpreter(self.environment)
-        return self._finished(selected, base.listing, selection.interpreter_binaries(self.environment), work)
-
-    def _packages(self, base: Layer, interpreter: Layer, work: Path) -> dict[str, Entry]:
-        below = layers.merged((base.listing, interpreter.listing))
-        return self._finished(selection.packages(self.environment), below, (), work)
-
-    def _finished(
-        self, selected: Mapping[str, Entry], below: Mapping[str, Entry], programs: Sequence[Path], work: Path,
-    ) -> dict[str, Entry]:  # fmt: skip
-        """Return ``selected`` with bytecode and with the libraries that ``below`` does not have."""
         compiled = bytecode.entries(selected, self.environment, work)
+        programs = selection.interpreter_binaries(self.environment)
         needed = libraries.needed((*programs, *libraries.extensions(selected)))
-        libs = libraries.entries(needed, layers.merged((below, selected)))
-        return layers.complete({**libs, **selected, **compiled}, below)
+        libs = libraries.entries(needed, layers.merged((base.listing, selected)))
+        return layers.complete({**libs, **selected, **compiled}, base.listing)
 
-    def _supervisor(self, base: Layer) -> dict[str, Entry]:
+    def _packages(self, base: Layer, interpreter: Layer) -> Sequence[Layer]:
+        maker = packages.PackageLayers(
+            store=self.store, environment=self.environment, key=self.keys.packages, family=self.keys.family
+        )
+        if found := maker.find():
+            return found
+        with self._timed("making the packages layer"):
+            return maker.make(layers.merged((base.listing, interpreter.listing)))
+
+    def _system(self, base: Layer) -> list[Layer]:
+        """Return the layer of the packages that the project asks for, if it does."""
         blob = layout.blob_path(self.store.path, base.blob.digest)
-        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.root), base.listing)
+
+        def make(work: Path) -> dict[str, Entry]:
+            return layers.complete(system.build(self.release, self.choices.packages, blob, work), base.listing)
+
+        return [self._layer(f"system-{self.keys.system}", make)] if self.choices.packages else []
+
+    def _supervisor(self, below: Sequence[Layer]) -> dict[str, Entry]:
+        """Return the uppermost layer; accounts are those of the last layer ``below`` that has any."""
+        accounts = next(layer for layer in reversed(below) if set(supervisor.accounts(0)) <= set(layer.listing))
+        blob = layout.blob_path(self.store.path, accounts.blob.digest)
+        listing = layers.merged(layer.listing for layer in below)
+        return layers.complete(supervisor.entries(self.inpod, self.uid, blob, self.roots), listing)
 
     def _share(self, host: str, reference: str, image: layout.Image) -> None:
         """Let the registry use the layers that it has of another image of ours."""

@@ -1,5 +1,6 @@
 """Program: compile the modules named on standard input into the folder given as argument.
 
+A line holds the path of a module and, after tabs, the names of the bytecode that is there already.
 Run by path with the interpreter the bytecode is for, so it imports the standard library only. Modules that are not
 valid for that interpreter (templates, code of other versions) are passed over: they cannot be imported anyway.
 """
@@ -14,6 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _CHUNK = 40
 _HEADER = 16  # PEP 552: magic number, flags, then either time and size of the source or its hash
@@ -55,8 +60,14 @@ def _compile(folder: str, source: str) -> None:
         return
 
 
+def lacking(lines: Iterable[str], name: Callable[[str], str]) -> list[str]:
+    """Return the modules of ``lines`` that do not have the bytecode that ``name`` says."""
+    split = (line.split("\t") for line in lines)
+    return [source for source, *there in split if name(source) not in there]
+
+
 def _main() -> None:
-    sources = sys.stdin.read().splitlines()
+    sources = lacking(sys.stdin.read().splitlines(), lambda source: os.path.basename(cache_from_source(source)))  # noqa: PTH119 - thousands
     for parent in {os.path.dirname(compiled_path(sys.argv[1], source)) for source in sources}:  # noqa: PTH120 - thousands
         os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - see above
     with ProcessPoolExecutor() as pool:

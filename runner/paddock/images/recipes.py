@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paddock import resources
+from paddock.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,25 @@ def packages() -> Path:
     return resources.k8s_folder() / "images" / "packages.yaml"
 
 
-def service(name: str) -> dict[str, bytes]:
-    """Return the files of the broker's or the database's recipe by name."""
+OWN = {"broker": "mosquitto.conf", "database": "own.conf"}
+"""Name of the file with the user's settings among those of a service's recipe."""
+
+
+def service(name: str, own: Path | None = None) -> dict[str, bytes]:
+    """Return the files of the broker's or the database's recipe by name, with the user's settings in ``own``.
+
+    Raises:
+        UsageError: ``own`` cannot be read.
+    """
     folder = resources.k8s_folder() / "images" / name
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    return files | ({OWN[name]: _read(own, name)} if own else {})
+
+
+def _read(path: Path, service: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{str(path)!r}, the configuration of the {service}, cannot be read: {error.strerror}."
+        ) from None

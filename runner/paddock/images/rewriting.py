@@ -1,5 +1,6 @@
 """Program: rewrite the assertions of pytest's plugins among the modules named on standard input.
 
+A line holds the path of a module and, after tabs, the names of the bytecode that is there already.
 pytest rewrites every module of a distribution that has a plugin, and keeps the result beside the module; a worker
 cannot keep anything, and would do it again for each run (1.8 s for a large plugin). The result goes into the folder
 given as argument; the tag of its file names is printed, nothing where there is no pytest. Run by path with the
@@ -52,7 +53,12 @@ def _main() -> None:
     except ImportError:
         return
     roots = plugin_roots()
-    wanted = [source for source in sys.stdin.read().splitlines() if source.startswith(roots)]
+    split = (line.split("\t") for line in sys.stdin.read().splitlines())
+    wanted = [
+        source
+        for source, *there in split
+        if source.startswith(roots) and f"{Path(source).stem}.{PYTEST_TAG}.pyc" not in there
+    ]
     with ProcessPoolExecutor() as pool:
         list(pool.map(partial(_provide, sys.argv[1]), wanted, chunksize=_CHUNK))
     sys.stdout.write(PYTEST_TAG)

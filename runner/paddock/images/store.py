@@ -8,6 +8,7 @@ making images; it is made again. It must not know what layers hold.
     lock                 held while images are made
     blobs/sha256/<hash>  layers
     layers/<key>.json    digest, size and listing of the layer that was made for a key
+    latest/<name>        key of the layer that was made last under a name
     work/                of a build under way; what is found there by the next one is left from a killed one
 """
 
@@ -22,11 +23,11 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paddock.errors import ImageError
 from paddock.images import archive, layout
-from paddock.images.layers import Content, Directory, Entry, Link
+from paddock.images.layers import Content, Directory, Entry, Link, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,9 @@ class Layer:
 
     blob: archive.Blob
     listing: Mapping[str, Entry] = field(repr=False)
-    """What lies where; of files only the mode."""
+    """What lies where, files being slices of the layer's archive."""
+    below: str | None = None
+    """Key of the layer that this one only holds the differences to."""
 
 
 def folder() -> Path:
@@ -94,22 +97,32 @@ class Store:
             raise ImageError(f"{self._record(key)} is damaged ({error}). Delete it: it is made again.") from error
         self._record(key).touch()  # see prune()
         blob = archive.Blob(digest=record["digest"], size=record["size"])
-        listing = {path: _entry(*value) for path, value in record["listing"].items()}
-        return Layer(blob=blob, listing=listing) if layout.blob_path(self.path, blob.digest).is_file() else None
+        path = layout.blob_path(self.path, blob.digest)
+        return Layer(blob=blob, listing=_listing(record, path), below=record.get("below")) if path.is_file() else None
 
-    def add(self, key: str, entries: Mapping[str, Entry]) -> Layer:
-        """Write a layer of ``entries`` and remember it for ``key``."""
+    def add(self, key: str, entries: Mapping[str, Entry], below: str | None = None) -> Layer:
+        """Write a layer of ``entries`` and remember it for ``key``, and that it lies on the layer of ``below``."""
         with self.work() as work:
-            blob = archive.write(entries, work / "layer.tar")
+            blob, written = archive.write(entries, work / "layer.tar")
             target = layout.blob_path(self.path, blob.digest)
             target.parent.mkdir(parents=True, exist_ok=True)
             (work / "layer.tar").replace(target)
-            listing = {path: _listed(entry) for path, entry in entries.items()}
-            record = {"digest": blob.digest, "size": blob.size, "listing": listing}
+            record = {"digest": blob.digest, "size": blob.size, "below": below, **_recorded(written)}
             (work / "record.json").write_text(json.dumps(record), encoding="utf-8")
             self._record(key).parent.mkdir(exist_ok=True)
             (work / "record.json").replace(self._record(key))
-        return Layer(blob=blob, listing=entries)
+        return Layer(blob=blob, listing=_listing(record, target), below=below)
+
+    def note(self, name: str, key: str) -> None:
+        """Remember ``key`` as what was made last under ``name``, a word without a slash."""
+        path = self.path / "latest" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(key, encoding="ascii")
+
+    def noted(self, family: str) -> dict[str, str]:
+        """Return the keys noted under names that begin with ``family``, the latest first: name -> key."""
+        found = sorted((self.path / "latest").glob(f"{family}*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        return {path.name: path.read_text(encoding="ascii") for path in found}
 
     def prune(self) -> None:
         """Delete layers that nobody has asked for in a month; the lock must be held."""
@@ -122,6 +135,9 @@ class Store:
         for blob in (self.path / "blobs" / "sha256").glob("*"):
             if f"sha256:{blob.name}" not in used:
                 blob.unlink()
+        for name, key in self.noted("").items():
+            if not self._record(key).exists():
+                (self.path / "latest" / name).unlink()
 
     def _record(self, key: str) -> Path:
         return self.path / "layers" / f"{key}.json"
@@ -130,13 +146,31 @@ class Store:
         shutil.rmtree(self.path / "work", ignore_errors=True)
 
 
+def _recorded(entries: Mapping[str, Entry]) -> dict[str, object]:
+    files = {path: entry for path, entry in entries.items() if isinstance(entry, Slice)}
+    return {
+        "listing": {path: _listed(entry) for path, entry in entries.items()},
+        "contents": {path: (file.offset, file.size, file.digest) for path, file in files.items()},
+    }
+
+
 def _listed(entry: Entry) -> tuple[str, str | int]:
     if isinstance(entry, Link):
         return "l", entry.target
     return ("d" if isinstance(entry, Directory) else "f"), entry.mode
 
 
-def _entry(kind: str, value: str | int) -> Entry:
+def _listing(record: Mapping[str, Any], archive: Path) -> dict[str, Entry]:
+    contents = record.get("contents", {})  # records of earlier versions have none
+    return {path: _entry(archive, *listed, *contents.get(path, ())) for path, listed in record["listing"].items()}
+
+
+def _entry(archive: Path, kind: str, value: str | int, *content: Any) -> Entry:  # noqa: ANN401 - as JSON gives it
     if kind == "l":
         return Link(str(value))
-    return Directory(int(value)) if kind == "d" else Content(b"", int(value))
+    if kind == "d":
+        return Directory(int(value))
+    if not content:
+        return Content(b"", int(value))
+    offset, size, digest = content
+    return Slice(archive, offset, size, digest, int(value))

@@ -14,21 +14,21 @@ from paddock.images.layers import Content, Directory, Entry
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path, PurePath
 
 
-def entries(inpod: Mapping[str, bytes], uid: int, base: Path, root: PurePath | None = None) -> dict[str, Entry]:
+def entries(inpod: Mapping[str, bytes], uid: int, base: Path, roots: Sequence[PurePath] = ()) -> dict[str, Entry]:
     """Return the entries of the layer; ``base`` is the archive of the base layer, whose account files are amended.
 
-    ``root`` is where sources will be unpacked: a folder of the image, since a pod with any volume starts 0.3 s later
+    ``roots`` are where sources will be unpacked: folders of the image, since a pod with any volume starts 0.3 s later
     (the kubelet looks every 300 ms whether volumes are mounted).
 
     Raises:
         ImageError: a path of ``inpod`` leads out of its folder.
     """
     found: dict[str, Entry] = {_place(path): Content(data) for path, data in inpod.items()}
-    for folder in (RUN, *([str(root).lstrip("/")] if root else [])):
+    for folder in (RUN, *(str(root).lstrip("/") for root in roots)):
         found[folder] = Directory(WRITABLE_MODE)
     return found if uid == DEFAULT_UID else found | _account_files(uid, base)
 

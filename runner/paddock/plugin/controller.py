@@ -14,11 +14,13 @@ from paddock.plugin import coverage_data, engine_factory, environment, facts, re
 from paddock.plugin.books import Books
 from paddock.plugin.doings import Doings
 from paddock.plugin.ledger import Exit
+from paddock.plugin.missing_sources import MissingSources
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
 from paddock.plugin.xdist_seam import Lost, Nodes, lost, plan_workers
 from paddock.scheduling import crashes
 from paddock.scheduling.elastic import ElasticScheduling
+from paddock.workers.choice import summary
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -45,6 +47,7 @@ class Controller:
         self._nodes = Nodes(config, self._open, Doings(self._note).hear, facts.told(config, settings.templates))
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
+        self._sent = ""
         self._workers: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
@@ -54,6 +57,8 @@ class Controller:
         self._workers = plan_workers(config)
         with told():
             request = engine_factory.make_request(config, self.settings, self._variables)
+            self._sent = summary(request.sources)
+            config.pluginmanager.register(MissingSources(request.sources), "paddock-missing-sources")
             try:
                 self.engine = engine_factory.find(config)(self.settings.engine, request, self._progress.step)
                 self.engine.begin(self._workers)
@@ -79,6 +84,7 @@ class Controller:
         return (
             f"paddock: run {self.settings.run_id}, engine {self.settings.engine}, "
             f"{len(self._workers)} workers, {environment.HASH_SEED}={seed}"
+            + (f"\npaddock: sources {self._sent}" if self._sent else "")
         )
 
     # ---- workers

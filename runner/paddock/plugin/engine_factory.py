@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from paddock.engines.request import RunRequest
+from paddock.specs import Artifacts, ImageChoices
+from paddock.workers.choice import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,11 +46,13 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
 
     Raises:
         pytest.UsageError: rootdir and the current folder lie beside one another.
+        UsageError: the sources cannot be sent as they are; see ``workers.choice.choose``.
     """
     working_directory = config.invocation_params.dir
+    root = _source_root(config.rootpath, working_directory)
     return RunRequest(
         run_id=settings.run_id,
-        root=_source_root(config.rootpath, working_directory),
+        root=root,
         working_directory=working_directory,
         environment=variables,
         limits=settings.limits,
@@ -57,7 +61,29 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         kubeconfig=settings.kubeconfig,
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
+        images=_image_choices(settings, config.rootpath),
+        sources=choose(root, include=settings.include, exclude=settings.exclude, limit=settings.sources_size),
+        artifacts=_artifacts(config.rootpath, settings),
     )
+
+
+def _image_choices(settings: Settings, rootdir: Path) -> ImageChoices:
+    """Return the choices with files counted from ``rootdir``, as pyproject.toml lies there."""
+    broker, database = settings.broker_configuration, settings.database_configuration
+    return ImageChoices(
+        worker=settings.image,
+        packages=settings.image_packages,
+        broker_configuration=rootdir / broker if broker else None,
+        database_configuration=rootdir / database if database else None,
+        database_version=settings.database_version,
+    )
+
+
+def _artifacts(rootdir: Path, settings: Settings) -> Artifacts | None:
+    if not settings.artifacts:
+        return None
+    folder = rootdir / settings.artifacts_folder
+    return Artifacts(patterns=settings.artifacts, folder=folder, size=settings.artifacts_size)
 
 
 def _source_root(rootdir: Path, working_directory: Path) -> Path:

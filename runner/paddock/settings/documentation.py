@@ -29,7 +29,7 @@ def documentation() -> str:
 def _row(option: Option) -> str:
     value = f"={option.kind.metavar}" if option.kind.metavar else ""
     flag = f"{option.flag}{value}".replace("|", "\\|")
-    key = f"`{option.name}`" if option.in_pyproject else ""
+    key = f"`{option.key}`" if option.in_pyproject else ""
     default = f"`{option.default}`" if option.default else ""
     return f"| `{flag}` | `{option.environment}` | {key} | {default}{' s' if option.unit else ''} | {option.help} |"
 

@@ -25,11 +25,15 @@ class Pyproject(dict[str, object]):
         self.path, self._text = path, text
 
     def place(self, *keys: str) -> str:
-        """Return file and line of a key below the table, as a person would look for it."""
+        """Return file and line of a key below the table, dotted or not, as a person would look for it."""
         if self.path is None:
             return "pyproject.toml"
-        line = line_of(self._text, (*ROOT, *keys))
+        line = line_of(self._text, (*ROOT, *(part for key in keys for part in key.split("."))))
         return f"{self.path}:{line}" if line else str(self.path)
+
+    def holding(self, table: Mapping[str, object]) -> Pyproject:
+        """Return other content of the same file."""
+        return Pyproject(table, self.path, self._text)
 
 
 def read(folder: Path) -> Pyproject:

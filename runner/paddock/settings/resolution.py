@@ -52,6 +52,11 @@ class Settings:
     context: str | None
     kubeconfig: Path | None
     limits: PhaseLimits
+    image: str | None
+    image_packages: tuple[str, ...]
+    broker_configuration: Path | None
+    database_configuration: Path | None
+    database_version: str | None
     deadline: int
     """Seconds after which the cluster ends every pod of the run."""
     grace: float
@@ -65,6 +70,14 @@ class Settings:
     """Names of environment variables that travel to the workers, beside those that always do."""
     templates: Mapping[str, str]
     """Environment variable of the workers -> its value, with placeholders such as ``{database.host}``."""
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    sources_size: int
+    """Most bytes of all sources together."""
+    artifacts: tuple[str, ...]
+    artifacts_size: int
+    """Most bytes of artifacts from one worker."""
+    artifacts_folder: Path
     given: Mapping[str, Given] = field(repr=False, compare=False)
     """Option name -> value with its source, for ``explain`` and ``to_arguments``."""
 
@@ -93,7 +106,7 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     Raises:
         UsageError: a value or a key of the table cannot be meant; it says where it came from.
     """
-    document = table if isinstance(table, Pyproject) else Pyproject(table)
+    document = _flat(table if isinstance(table, Pyproject) else Pyproject(table))
     _check_keys(document)
     _check_variables(environment)
     given = {option.name: _given(option, flags, environment, document) for option in OPTIONS}
@@ -127,7 +140,7 @@ def _parsed(option: Option, text: str, source: Source, document: Pyproject) -> o
     try:
         return option.kind.parse(text)
     except ValueError:
-        raise UsageError(complaint(option, text, source, document.place(option.name))) from None
+        raise UsageError(complaint(option, text, source, document.place(option.key))) from None
 
 
 def _joined(raw: Raw) -> str | None:
@@ -135,9 +148,9 @@ def _joined(raw: Raw) -> str | None:
 
 
 def _toml_text(option: Option, document: Pyproject) -> str | None:
-    if option.name not in document:
+    if option.key not in document:
         return None
-    value = document[option.name]
+    value = document[option.key]
     if option.name == templates.KEY and isinstance(value, dict):
         return templates.carried(document) or None
     try:
@@ -145,12 +158,24 @@ def _toml_text(option: Option, document: Pyproject) -> str | None:
     except ValueError:
         text = None
     if type(value) not in option.kind.toml or text is None:
-        raise UsageError(complaint(option, value, Source.PYPROJECT, document.place(option.name)))
+        raise UsageError(complaint(option, value, Source.PYPROJECT, document.place(option.key)))
     return text
 
 
+def _flat(document: Pyproject) -> Pyproject:
+    """Return the table with the keys of options' own tables in it, dotted."""
+    inner = {option.table for option in OPTIONS if option.table}
+    flat: dict[str, object] = {}
+    for key, value in document.items():
+        if key in inner and isinstance(value, dict):
+            flat |= {f"{key}.{name}": one for name, one in value.items()}
+        else:
+            flat[key] = value
+    return document.holding(flat)
+
+
 def _check_keys(document: Pyproject) -> None:
-    known = [option.name for option in OPTIONS if option.in_pyproject]
+    known = [option.key for option in OPTIONS if option.in_pyproject]
     for key in document:
         if key not in (*known, *_TABLES_OF_OTHERS):
             raise UsageError(f"[{TABLE}] of {document.place(key)} has the unknown key {key!r}.{_hint(key, known)}")

@@ -28,6 +28,8 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _SHOWN = 200
 LONGEST = 2**31 - 1
 """Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
+_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
+_SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 _RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
 
@@ -81,9 +83,23 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return parse
 
 
-def _names(text: str) -> tuple[str, ...]:
-    one = _matching(VARIABLE)
-    return tuple(one(name.strip()) for name in text.split(",") if name.strip())
+def _names(pattern: str) -> Callable[[str], tuple[str, ...]]:
+    one = _matching(pattern)
+    return lambda text: tuple(one(name.strip()) for name in text.split(",") if name.strip())
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]*)([kKMG]?i?)", text)
+    if found is None or found[2] not in _SIZES:
+        raise ValueError(text)
+    return int(found[1]) * _SIZES[found[2]]
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    found = tuple(pattern.strip() for pattern in text.split(",") if pattern.strip())
+    if any(pattern.startswith("/") or ".." in pattern.split("/") for pattern in found):
+        raise ValueError(text)
+    return found
 
 
 def _text(text: str) -> str:
@@ -110,12 +126,21 @@ def _choice(*values: str) -> Kind:
 SWITCH = Kind(expected="true or false", parse=_boolean, toml=(bool,), switch=True, metavar="")
 TEXT = Kind(expected="a text that is not empty", parse=_text)
 FILE = Kind(expected="the path of a file", parse=_path, path=True, metavar="PATH")
+FOLDER = Kind(expected="the path of a folder", parse=_path, path=True, metavar="PATH")
 SECONDS = Kind(expected="seconds, a number above zero", parse=_positive(float), toml=(int, float), metavar="SECONDS")
 WHOLE = Kind(expected="seconds, a whole number above zero", parse=_positive(int), toml=(int,), metavar="SECONDS")
 QUANTITY = Kind(
     expected="a Kubernetes quantity such as 512Mi, 1Gi, 100m or 2",
     parse=_matching(_QUANTITY),
     metavar="QUANTITY",
+)
+SIZE = Kind(expected="a size such as 500k, 200Mi or 1Gi", parse=_size, toml=(str, int), metavar="SIZE")
+PATTERNS = Kind(
+    expected="patterns of paths below the project's root, such as data/*.bin, separated by commas",
+    parse=_patterns,
+    toml=(list,),
+    repeated=True,
+    metavar="PATTERN",
 )
 RUN_ID = Kind(
     expected="1 to 20 lower-case letters, digits and inner hyphens",
@@ -124,11 +149,19 @@ RUN_ID = Kind(
 )
 VARIABLES = Kind(
     expected="names of environment variables, separated by commas",
-    parse=_names,
+    parse=_names(VARIABLE),
     toml=(list,),
     repeated=True,
     metavar="NAME",
 )
+PACKAGES = Kind(
+    expected="names of Debian packages, separated by commas",
+    parse=_names(_PACKAGE),
+    toml=(list,),
+    repeated=True,
+    metavar="NAME",
+)
+MAJOR = Kind(expected="a major version such as 15", parse=_matching(r"[1-9][0-9]"), toml=(str, int), metavar="VERSION")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +177,13 @@ class Option:
     variable: str | None = None
     """Environment variable, where it is not ``PADDOCK_<NAME>``."""
     in_pyproject: bool = True
+    table: str = ""
+    """The table below ``[tool.paddock]`` that holds the key, where it is not that itself."""
+
+    @property
+    def key(self) -> str:
+        """The key in pyproject.toml, dotted where it stands in a table of its own."""
+        return f"{self.table}.{self.name.removeprefix(f'{self.table}-')}" if self.table else self.name
 
     @property
     def flag(self) -> str:
@@ -167,6 +207,7 @@ LIMITS = {
     "scheduling": ("120", "time limit of a worker pod, from made to running"),
     "service": ("60", "time limit of a broker or a database, from its pod made to its first answer"),
     "sources": ("120", "time limit of sending and unpacking the sources"),
+    "artifacts": ("120", "time limit of getting artifacts back, from the end of the tests"),
     "release": ("60", "time limit of the namespaces' deletion at the end"),
 }
 """Field of ``specs.PhaseLimits`` -> default and help; a test holds the two together."""
@@ -188,6 +229,36 @@ OPTIONS = (
     ),
     Option(name="context", kind=TEXT, help="context of the kubeconfig to use, which allows this cluster by naming it"),
     Option(name="kubeconfig", kind=FILE, help="kubeconfig file to use in place of KUBECONFIG and ~/.kube/config"),
+    Option(
+        name="image",
+        kind=TEXT,
+        help="image of your own for the workers, in place of the one made from the environment that runs pytest",
+    ),
+    Option(
+        name="image-packages",
+        kind=PACKAGES,
+        default="",
+        table="image",
+        help="Debian package that the worker image holds besides, such as git; may be repeated",
+    ),
+    Option(
+        name="broker-configuration",
+        kind=FILE,
+        table="broker",
+        help="file, from rootdir on, with settings of mosquitto.conf that are added to Paddock's own",
+    ),
+    Option(
+        name="database-configuration",
+        kind=FILE,
+        table="database",
+        help="file, from rootdir on, with settings of postgresql.conf that win over Paddock's own",
+    ),
+    Option(
+        name="database-version",
+        kind=MAJOR,
+        table="database",
+        help="major version of PostgreSQL that the distribution's release has; its usual one if not given",
+    ),
     *(
         Option(name=f"{name}-limit", kind=SECONDS, default=default, unit="s", help=text)
         for name, (default, text) in LIMITS.items()
@@ -226,6 +297,29 @@ OPTIONS = (
         default="",
         help="environment variable that travels to the workers with its value here; may be repeated "
         "([tool.paddock.env] sets others)",
+    ),
+    Option(
+        name="include",
+        kind=PATTERNS,
+        default="",
+        help="files that are sent although git ignores them, as paths or patterns; may be repeated",
+    ),
+    Option(name="exclude", kind=PATTERNS, default="", help="files that are not sent in any case; may be repeated"),
+    Option(name="sources-size", kind=SIZE, default="200Mi", help="size of all sources, uncompressed; more is refused"),
+    Option(
+        name="artifacts",
+        kind=PATTERNS,
+        default="",
+        help="files that come back from the workers if tests wrote them there; may be repeated",
+    ),
+    Option(
+        name="artifacts-size", kind=SIZE, default="100Mi", help="size of one worker's artifacts; more is left there"
+    ),
+    Option(
+        name="artifacts-folder",
+        kind=FOLDER,
+        default="paddock-artifacts",
+        help="folder that gets the artifacts, one folder a worker in it",
     ),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
@@ -272,6 +366,6 @@ def origin(option: Option, source: Source, place: str = "pyproject.toml") -> str
     return {
         Source.FLAG: option.flag,
         Source.ENVIRONMENT: f"the environment variable {option.environment}",
-        Source.PYPROJECT: f"{option.name!r} in [{TABLE}] of {place}",
+        Source.PYPROJECT: f"{option.key!r} in [{TABLE}] of {place}",
         Source.DEFAULT: "default",
     }[source]

@@ -5,7 +5,9 @@ Each case is a function of a ``Run``; the engine behind it is the caller's, so t
 
 from __future__ import annotations
 
+import shutil
 import signal
+import subprocess
 from typing import TYPE_CHECKING, TypeVar
 from xml.etree import ElementTree as ET
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.contract.plugin.running import Run
+    from tests.contract.plugin.running import Result, Run
 
     Case = Callable[[Run], None]
 
@@ -362,6 +364,83 @@ def environment_travels_by_name(run: Run) -> None:
     environment = {"WITH": "1", "WITHOUT": "1", "PYTEST_ADDOPTS": "-k test_e"}
     result = run("-n1", files={**files, **GREEN}, environment=environment)
     assert (result.code, result.counts) == (0, {"passed": 1}), result
+
+
+UNSENT = {
+    ".gitignore": "data/\n_version.py\n",
+    "data/model.txt": "weights",
+    "pkg/__init__.py": "",
+    "pkg/_version.py": "VERSION = 1\n",
+    "test_data.py": """
+        import pathlib
+        def test_model(): assert pathlib.Path("data/model.txt").read_text() == "weights"
+        def test_version(): from pkg import _version
+        def test_git(): assert not pathlib.Path(".git").exists()
+    """,
+}
+
+
+def _with_git(run: Run, *args: str, files: dict[str, str]) -> Result:
+    """Run where git knows the project: an empty folder called ``.git`` is none, and git would look further up."""
+    run("--collect-only", "-q", files=files, paddock=False)
+    folder = run("--collect-only", "-q", paddock=False).folder
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    try:
+        return run(*args)
+    finally:
+        shutil.rmtree(folder / ".git")
+
+
+@case
+def a_missed_file_that_was_not_sent_is_named(run: Run) -> None:
+    """Tests that need what git ignores fail, and say how to send it."""
+    result = _with_git(run, "-n1", files=UNSENT)
+    assert (result.code, result.counts) == (1, {"failed": 2, "passed": 1}), result
+    assert "The workers were not sent data/model.txt, which this machine has" in result.out, result
+    assert "To send it: --paddock-include=pkg/_version.py" in result.out, result
+
+
+@case
+def ignored_files_can_be_included(run: Run) -> None:
+    """Data and generated modules, by pattern."""
+    files = {**UNSENT, "pyproject.toml": "[tool.paddock]\ninclude = ['data', '**/_version.py']\n"}
+    result = _with_git(run, "-n1", files=files)
+    assert (result.code, result.counts) == (0, {"passed": 3}), result
+
+
+@case
+def files_can_be_excluded(run: Run) -> None:
+    """What is tracked or new is left out where that is asked for; the run's header tells what else is sent."""
+    files = {"data/a.txt": "", "test_e.py": "import os\ndef test_e(): assert not os.path.exists('data')\n"}
+    assert run("-n1", "--paddock-exclude=data", files=files).counts == {"passed": 1}
+
+
+@case
+def executable_bits_and_links_travel(run: Run) -> None:
+    """Programs run, and links are links: absolute, broken, out of the project."""
+    text = """
+        import os, subprocess
+        def test_program(): assert subprocess.check_output("./tool") == b"ran\\n"
+        def test_plain(): assert not os.access("plain", os.X_OK)
+        def test_links(): assert [os.readlink(n) for n in ("a", "b", "c")] == ["/etc/hostname", "no/where", "../file"]
+    """
+    folder = run("--collect-only", "-q", files={"test_l.py": text, "plain": "", "tool": ""}, paddock=False).folder
+    (folder / "tool").write_text("#!/bin/sh\necho ran\n")
+    (folder / "tool").chmod(0o755)
+    for name, target in (("a", "/etc/hostname"), ("b", "no/where"), ("c", "../file")):
+        (folder / name).symlink_to(target)
+    result = run("-n1")
+    assert (result.code, result.counts) == (0, {"passed": 3}), result
+
+
+@case
+def too_large_sources_are_a_usage_error(run: Run) -> None:
+    """One sentence with size and largest folders, before anything is made."""
+    result = run("-n1", "--paddock-sources-size=1k", files={**GREEN, "models/m.bin": "x" * 2000})
+    assert result.code == 4, result
+    assert "more than the 0 MiB allowed" in result.err, result
+    assert "/models (0 MiB)" in result.err, result
+    assert "namespaces:" not in result.out, result
 
 
 @case

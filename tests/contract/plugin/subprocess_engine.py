@@ -1,6 +1,6 @@
 """An engine for tests: each worker is a child process in a namespace of this machine, as far from us as a pod would be.
 
-As root, a worker has its own host name, its own network, its own temporary folder and a copy of the sources at the
+As root, a worker has its own host name, its own network, its own temporary folder and a copy of what is sent at the
 same path; otherwise it is a plain child process. Loaded into the pytest under test with ``-p``; what shall go wrong
 and where the engine writes down what it was asked are in its environment.
 """
@@ -8,6 +8,7 @@ and where the engine writes down what it was asked are in its environment.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -25,6 +26,8 @@ import pytest
 
 from paddock.errors import InfrastructureError, LeaseError, StreamBroken, StreamClosed, UsageError
 from paddock.specs import Account, ExitStatus
+from paddock.workers.inpod.unpack import unpack
+from paddock.workers.sources import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +42,6 @@ RECORD = "SUBPROCESS_ENGINE_RECORD"
 """File to which the engine appends a line for each call."""
 BOOT = "import sys;exec(eval(sys.stdin.readline()))"
 CAN_SEPARATE = os.geteuid() == 0 and shutil.which("unshare") is not None
-_UNSENT = shutil.ignore_patterns(".pytest_cache", "__pycache__")
-"""The controller writes there while its sources are copied."""
 _SEPARATE = """\
 set -e
 ip link set lo up
@@ -163,7 +164,7 @@ class SubprocessEngine:
         if not CAN_SEPARATE:
             return SubprocessStream(argv, environment, request.working_directory)
         copy = self._scratch / worker
-        shutil.copytree(request.root, copy, ignore=_UNSENT)
+        unpack(io.BytesIO(b"".join(pack(request.sources[0]))), str(copy))
         temporary = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/mnt")
         place = {
             "NAME": f"pod-{worker}",

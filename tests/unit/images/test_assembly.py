@@ -36,12 +36,13 @@ def test_nothing_is_made_when_the_registry_has_all(monkeypatch: pytest.MonkeyPat
 
 
 def keys(**changes: object) -> assembly.Keys:
-    given: dict[str, object] = {"inpod": {"main.py": b"1"}, "uid": 1000, "base": BASE, "root": None} | changes
+    given: dict[str, object] = {"inpod": {"main.py": b"1"}, "uid": 1000, "base": BASE, "roots": ()} | changes
     return assembly.keys_of(environment.Environment.current(), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    "change", [{"uid": 1001}, {"root": Path("/srv/other")}, {"inpod": {"main.py": b"2"}}, {"inpod": {"other.py": b"1"}}]
+    "change",
+    [{"uid": 1001}, {"roots": [Path("/srv/other")]}, {"inpod": {"main.py": b"2"}}, {"inpod": {"other.py": b"1"}}],
 )
 def test_user_and_in_pod_half_change_only_the_worker_image(change: dict[str, object]) -> None:
     """They lie in the uppermost layer: all others stay as they are."""

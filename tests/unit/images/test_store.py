@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock.errors import ImageError
-from paddock.images import layout, store
-from paddock.images.layers import Content, Directory, Link
+from paddock.images import archive, layout, store
+from paddock.images.layers import Content, Directory, Link, Slice
 from paddock.images.store import Store
 
 if TYPE_CHECKING:
@@ -27,12 +28,36 @@ def cache(tmp_path: Path) -> Store:
 
 
 def test_a_layer_is_found_again_with_its_listing(cache: Store) -> None:
-    """The next layer needs to know what lies where below it, not what it holds."""
+    """The next layer needs to know what lies where below it, and what it holds."""
     added = cache.add("key", {"bin": Directory(0o1777), "bin/a": Content(b"x", 0o755), "lib": Link("usr/lib")})
     found = Store(cache.path).find("key")
+    assert found == added
+    assert (found.listing["bin"], found.listing["lib"]) == (Directory(0o1777), Link("usr/lib"))
+    file = found.listing["bin/a"]
+    assert isinstance(file, Slice)
+    with archive.opened(file) as (source, size):
+        assert (source.read(size), file.mode) == (b"x", 0o755)
+
+
+def test_a_layer_of_an_earlier_version_is_found_without_its_contents(cache: Store) -> None:
+    """Its record says what lies where, which is all that was written then."""
+    cache.add("key", {"a": Content(b"x", 0o755)})
+    path = cache.path / "layers" / "key.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({name: record[name] for name in ("digest", "size", "listing")}))
+    found = cache.find("key")
     assert found is not None
-    assert found.blob == added.blob
-    assert found.listing == {"bin": Directory(0o1777), "bin/a": Content(b"", 0o755), "lib": Link("usr/lib")}
+    assert found.listing == {"a": Content(b"", 0o755)}
+
+
+def test_the_latest_of_a_name_is_remembered_as_long_as_its_layer(cache: Store) -> None:
+    """It is where the next build begins."""
+    cache.add("one", {})
+    cache.note("family-a", "one")
+    cache.note("family-b", "gone")
+    assert cache.noted("family-a") == {"family-a": "one"}
+    cache.prune()
+    assert cache.noted("family") == {"family-a": "one"}
 
 
 def test_a_layer_whose_blob_was_deleted_is_made_again(cache: Store) -> None:

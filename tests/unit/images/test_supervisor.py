@@ -30,10 +30,10 @@ def test_the_in_pod_half_lies_below_its_folder(base: Path) -> None:
     assert made == {"opt/paddock/lib/paddock/main.py": Content(b"pass"), "run/paddock": Directory(0o1777)}
 
 
-def test_the_folder_of_the_sources_may_be_written_by_anyone(base: Path) -> None:
+def test_the_folders_of_the_sources_may_be_written_by_anyone(base: Path) -> None:
     """The pod's user unpacks there, whatever its number."""
-    made = supervisor.entries({}, 1000, base, PurePosixPath("/srv/project"))
-    assert made["srv/project"] == Directory(0o1777)
+    made = supervisor.entries({}, 1000, base, [PurePosixPath("/srv/project"), PurePosixPath("/opt/sibling")])
+    assert made["srv/project"] == made["opt/sibling"] == Directory(0o1777)
 
 
 def test_another_user_takes_the_place_of_the_usual_one(base: Path) -> None:

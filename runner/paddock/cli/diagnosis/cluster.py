@@ -103,7 +103,7 @@ def images(here: Surroundings) -> Finding | None:
     if access is None:
         return None
     uid = os.getuid() or DEFAULT_UID
-    found, _ = making.expected(access.registry, inpod=inpod_files.files(), uid=uid, root=Path.cwd())
+    found, _ = making.expected(access.registry, inpod=inpod_files.files(), uid=uid, roots=[Path.cwd()])
     absent = missing(access.registry, (found.worker, found.broker, found.database))
     if absent:
         short = [reference.rpartition("/")[2].partition(":")[0] for reference in absent]
