@@ -49,8 +49,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def doctor(arguments: argparse.Namespace) -> int:
     """Run the checks and return the exit code."""
     here = Surroundings(arguments)
-    looked = ((name, examine(CHECKS[name], here)) for name in chosen(arguments.check))
-    found = {name: finding for name, finding in looked if finding is not None}
+    found: dict[str, Finding] = {}
+    for name in chosen(arguments.check):
+        finding = examine(CHECKS[name], here)
+        if finding is not None and finding not in found.values():  # one fault is told once, by the first that meets it
+            found[name] = finding
     if arguments.json:
         listed = [{"check": name, **vars(finding)} for name, finding in found.items()]
         tables.say(tables.as_json({"checks": listed}))

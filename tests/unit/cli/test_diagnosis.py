@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from importlib import metadata
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paddock import node
+from paddock.cli import reaching
 from paddock.cli.diagnosis import cluster, machine, software
-from paddock.cli.diagnosis.findings import FAIL, OK, WARN
+from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Surroundings
 from paddock.cluster.requests import LEASE, POD
 from paddock.errors import ClusterUnreachable, NodeError, UsageError
 from paddock.images import assembly, registry
 from paddock.namespaces import inventory
 from paddock.node import building, planning, preflight
+from paddock.settings.resolution import resolve
 from tests.unit.cli.inspected import run
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 def here(**facts: Any) -> Any:
     """Return the surroundings of an embedded node that is down, but for ``facts``."""
-    return SimpleNamespace(**({"is_embedded": True, "cluster": None} | facts))
+    return SimpleNamespace(**({"is_embedded": True, "cluster": None, "answering": facts.get("cluster")} | facts))
 
 
 class Cluster:
@@ -186,7 +189,7 @@ def test_images_that_are_not_made_are_a_warning(
     monkeypatch.setattr(node, "access", lambda: SimpleNamespace(registry="r"))
     monkeypatch.setattr(assembly, "expected", lambda *_, **__: (found, None))
     monkeypatch.setattr(registry, "missing", lambda *_: absent)
-    finding = cluster.images(here())
+    finding = cluster.images(here(settings=resolve({}, {}, {})))
     assert finding
     assert (finding.status, "worker" in finding.message) == (status, True)
 
@@ -204,3 +207,16 @@ def test_a_cluster_that_does_not_answer_fails() -> None:
     """With the client's own words, which end in a remedy."""
     with pytest.raises(ClusterUnreachable):
         cluster.answer(here(cluster=Cluster(silent=True)))
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_cluster_that_does_not_answer_is_asked_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+    silent: bool,  # noqa: FBT001 - a pytest parameter
+) -> None:
+    """Each question would take seconds, and say what the first has said."""
+    there: Any = Cluster(silent=silent)
+    monkeypatch.setattr(reaching, "reach", lambda _arguments: there)
+    looked = Surroundings(Namespace())
+    assert looked.answering is (None if silent else there)
+    assert (cluster.rights(looked) is None) is silent
