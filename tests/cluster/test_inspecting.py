@@ -205,6 +205,18 @@ def test_a_run_can_be_looked_into_while_it_is_under_way(run: Run, embedded_node:
     assert "namespaces: created 2, deleted 2, left 0" in output
 
 
+def test_kubectl_finds_it_as_a_plugin(embedded_node: EmbeddedNode) -> None:
+    """``kubectl paddock`` is ``paddock``, and kubectl's own completion knows its commands."""
+    environment = {**clean_environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def kubectl(*arguments: str) -> str:
+        command = [str(embedded_node.program), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert "runs" in json.loads(kubectl("paddock", "ls", "--json"))
+    assert kubectl("__complete", "paddock", "do").split()[:2] == ["doctor", "down"]
+
+
 def test_what_a_killed_run_left_is_deleted_by_its_record(run: Run, embedded_node: EmbeddedNode) -> None:
     """Nobody leads it any more: the doctor names it, ``down`` ends it, and a stranger's namespace stays."""
     run.await_workers(is_waiting)

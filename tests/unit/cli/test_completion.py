@@ -51,6 +51,25 @@ def test_commands_options_and_names_are_proposed(line: str, words: list[str], tm
     assert set(words) <= set(proposed(line, tmp_path / "answers"))
 
 
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        (["do"], ["doctor", "down", ":4"]),
+        (["doctor", "cgr"], ["cgroups", ":4"]),
+        (["completion", ""], ["bash", "fish", "zsh", ":4"]),
+    ],
+)
+def test_kubectl_is_answered_in_its_own_way(words: list[str], answers: list[str]) -> None:
+    """A line each, and the word that no file names are wanted; nothing else may stand on stdout."""
+    code = "import sys; from paddock.cli.completion import for_kubectl; sys.exit(for_kubectl())"
+    command = [sys.executable, "-c", code, *words]  # a process of its own: argcomplete takes descriptors for granted
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": SOURCES}, capture_output=True, text=True, check=True
+    )
+    *proposals, last = done.stdout.splitlines()
+    assert [*sorted(one for one in proposals if not one.startswith("-")), last] == answers
+
+
 @pytest.mark.parametrize("shell", completion.SHELLS)
 def test_each_shell_gets_its_code(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Made by argcomplete, for the command as it is typed."""
