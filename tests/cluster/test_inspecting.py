@@ -205,6 +205,18 @@ def test_a_run_can_be_looked_into_while_it_is_under_way(run: Run, embedded_node:
     assert "namespaces: created 2, deleted 2, left 0" in output
 
 
+def test_kubectl_finds_it_as_a_plugin(embedded_node: EmbeddedNode) -> None:
+    """``kubectl paddock`` is ``paddock``, and kubectl's own completion knows its commands."""
+    environment = {**clean_environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def kubectl(*arguments: str) -> str:
+        command = [str(embedded_node.program), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert "runs" in json.loads(kubectl("paddock", "ls", "--json"))
+    assert kubectl("__complete", "paddock", "do").split()[:2] == ["doctor", "down"]
+
+
 def test_what_a_killed_run_left_is_deleted_by_its_record(run: Run, embedded_node: EmbeddedNode) -> None:
     """Nobody leads it any more: the doctor names it, ``down`` ends it, and a stranger's namespace stays."""
     run.await_workers(is_waiting)
@@ -231,13 +243,15 @@ def test_a_plan_is_what_a_cluster_accepts(project: Path, embedded_node: Embedded
         cwd=project, env=clean_environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     listed = json.loads(shown.stdout)
-    cluster_wide = [one for one in listed["items"] if one["kind"] == "Namespace"]
+    # The namespace of the records is there already, as on every cluster after its first run.
+    made = [one for one in listed["items"] if one["metadata"]["name"] != names.RUN_RECORDS_NAMESPACE]
+    cluster_wide = [one for one in made if one["kind"] == "Namespace"]
     file = project / "plan.json"
     file.write_text(json.dumps({**listed, "items": cluster_wide}), encoding="utf-8")
     accepted = embedded_node.kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(file), "-o", "name")
-    wanted = {f"namespace/{one['metadata']['name']}" for one in cluster_wide}
-    assert wanted - set(accepted.split()) <= {f"namespace/{names.RUN_RECORDS_NAMESPACE}"}
-    rest = [one for one in listed["items"] if one["kind"] != "Namespace"]
+    assert accepted.split() == [f"namespace/{one['metadata']['name']}" for one in cluster_wide]
+    assert len(cluster_wide) == len(WORKERS)
+    rest = [one for one in made if one["kind"] != "Namespace"]
     file.write_text(json.dumps({**listed, "items": rest}), encoding="utf-8")
     checked = embedded_node.kubectl("create", "--dry-run=client", "--validate=strict", "-f", str(file), "-o", "name")
     assert len(checked.split()) == len(rest)

@@ -6,7 +6,9 @@ asked of the cluster; where that fails nothing is proposed, since a shell has no
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from paddock.cli import reaching, tables
@@ -49,7 +51,23 @@ def wanted_command() -> str:
     return words[1] if len(words) > 1 else ""
 
 
-def answer(parser: argparse.ArgumentParser) -> None:
+def for_kubectl() -> int:
+    """Answer kubectl, which asks ``kubectl_complete-paddock`` with the words behind ``kubectl paddock``.
+
+    Proposals stand one a line; ``:4`` says that no names of files belong to them (cobra's NoFileComp).
+    """
+    from paddock.cli.main import command_parser  # noqa: PLC0415 - it imports this module when a shell asks
+
+    line = " ".join(["paddock", *sys.argv[1:]])
+    asked = {ASKED: "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    os.environ.update({**asked, "COMP_LINE": line, "COMP_POINT": str(len(line))})
+    answers = io.StringIO()
+    answer(command_parser(wanted_command()), exit_method=lambda _code: None, output_stream=answers)
+    tables.say("\n".join([*filter(None, answers.getvalue().split("\n")), ":4"]))
+    return 0
+
+
+def answer(parser: argparse.ArgumentParser, **how: Any) -> None:  # noqa: ANN401 - argcomplete's own arguments
     """Answer the shell that asks and end the process; return where argcomplete is not installed."""
     try:
         import argcomplete  # noqa: PLC0415 - an extra
@@ -59,7 +77,7 @@ def answer(parser: argparse.ArgumentParser) -> None:
         proposer = _PROPOSERS.get(action.dest)
         if proposer is not None:
             action.completer = proposer  # type: ignore[attr-defined] # where argcomplete looks for it
-    argcomplete.autocomplete(parser)
+    argcomplete.autocomplete(parser, **how)
 
 
 def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:

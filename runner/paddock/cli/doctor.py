@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from paddock.cli import reaching, tables
 from paddock.cli.diagnosis import cluster, machine, software
-from paddock.cli.diagnosis.findings import FAIL, WARN, Finding, Surroundings, examine
+from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Finding, Surroundings, examine
 from paddock.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def doctor(arguments: argparse.Namespace) -> int:
     """Run the checks and return the exit code."""
     here = Surroundings(arguments)
-    looked = ((name, examine(CHECKS[name], here)) for name in chosen(arguments.check))
-    found = {name: finding for name, finding in looked if finding is not None}
+    found: dict[str, Finding] = {}
+    for name in chosen(arguments.check):
+        finding = examine(CHECKS[name], here)
+        if finding is not None and finding not in found.values():  # one fault is told once, by the first that meets it
+            found[name] = finding
     if arguments.json:
         listed = [{"check": name, **vars(finding)} for name, finding in found.items()]
         tables.say(tables.as_json({"checks": listed}))
@@ -84,8 +87,8 @@ def table(found: Mapping[str, Finding]) -> list[str]:
 
 
 def _count(found: Mapping[str, Finding]) -> str:
-    failed, warned = (sum(one.status == status for one in found.values()) for status in (FAIL, WARN))
-    return f"{len(found)} checks, {warned} warnings, {failed} failed"
+    counts = (f"{sum(one.status == status for one in found.values())} {status}" for status in (OK, WARN, FAIL))
+    return f"checks: {', '.join(counts)}"
 
 
 def exit_code(found: Mapping[str, Finding]) -> int:

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     if "_ARGCOMPLETE" in os.environ:
         _complete()
-    parser = _parser(arguments[0] if arguments else "")
+    parser = command_parser(arguments[0] if arguments else "")
     options = parser.parse_args(arguments)
     code = options.handler(options)
     sys.stdout.flush()
@@ -67,7 +67,7 @@ def _complete() -> None:
     """Answer a shell that asks what could stand next; that ends the process."""
     from paddock.cli import completion  # noqa: PLC0415 - only when a shell asks
 
-    completion.answer(_parser(completion.wanted_command()))
+    completion.answer(command_parser(completion.wanted_command()))
 
 
 def _program() -> str:
@@ -75,7 +75,7 @@ def _program() -> str:
     return "kubectl paddock" if Path(sys.argv[0]).name == "kubectl-paddock" else "paddock"
 
 
-def _parser(wanted: str) -> argparse.ArgumentParser:
+def command_parser(wanted: str) -> argparse.ArgumentParser:
     """Return the parser with the ``wanted`` subcommand in full and only the names of the others."""
     parser = _Parser(prog=_program(), description="Every pytest worker in a Kubernetes namespace of its own.")
     parser.add_argument("--version", action="version", version=f"paddock {__version__}")

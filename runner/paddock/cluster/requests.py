@@ -78,6 +78,10 @@ class Request:
         return f"{self.method} {self.path}"
 
 
+VERSION = Request("GET", "/version")
+"""The question that every account may ask."""
+
+
 def create(manifest: Manifest) -> Request:
     """Return the request that creates ``manifest`` in its own namespace."""
     namespace = manifest["metadata"].get("namespace")

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from paddock import images, node
-from paddock.engines.preparation import holder, make_plan
+from paddock.engines.preparation import check, holder, make_plan
 from paddock.engines.run import draw_credentials, worker_objects
 from paddock.namespaces import records
 from paddock.namespaces.masking import masked
@@ -29,8 +29,9 @@ def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
     """Return every object of the run on the embedded node; what is secret is masked.
 
     Raises:
-        UsageError: images cannot be made of this machine.
+        UsageError: the request cannot be meant, or images cannot be made of this machine.
     """
+    check(request)
     uid = os.getuid() or DEFAULT_UID
     roots = [one.root for one in request.sources]
     library = inpod_files.files()

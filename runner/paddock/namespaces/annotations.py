@@ -16,7 +16,7 @@ from paddock.cluster import requests
 from paddock.cluster.retrying import RetryPolicy
 from paddock.deadlines import Deadline
 from paddock.errors import ClusterError, NotAllowed, NotFound
-from paddock.specs import Doing
+from paddock.specs import TESTING, Doing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds between two writes to the same namespace, and before the first: a run's start has other things to do."""
+
+_BETWEEN_TESTS = 0.2
+"""Seconds that a worker between two tests is given to begin the next one: else it would be shown idle until the next
+write, and of short tests half the workers would be."""
 
 _ANSWER_SECONDS = 2.0
 _PARTING_SECONDS = 0.5
@@ -87,6 +91,8 @@ class Annotator:
 
     def _write_all(self) -> None:
         while self._await_something() and not self._closing.wait(self._every):
+            if any(one.phase == TESTING and not one.running for one in list(self._pending.values())):
+                self._closing.wait(_BETWEEN_TESTS)
             try:
                 self._write()
             except NotAllowed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from paddock.engines.request import RunRequest
-from paddock.specs import Artifacts, ImageChoices
+from paddock.specs import Artifacts
 from paddock.workers.choice import choose
 
 if TYPE_CHECKING:
@@ -61,21 +61,9 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         kubeconfig=settings.kubeconfig,
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
-        images=_image_choices(settings, config.rootpath),
+        images=settings.image_choices(config.rootpath),
         sources=choose(root, include=settings.include, exclude=settings.exclude, limit=settings.sources_size),
         artifacts=_artifacts(config.rootpath, settings),
-    )
-
-
-def _image_choices(settings: Settings, rootdir: Path) -> ImageChoices:
-    """Return the choices with files counted from ``rootdir``, as pyproject.toml lies there."""
-    broker, database = settings.broker_configuration, settings.database_configuration
-    return ImageChoices(
-        worker=settings.image,
-        packages=settings.image_packages,
-        broker_configuration=rootdir / broker if broker else None,
-        database_configuration=rootdir / database if database else None,
-        database_version=settings.database_version,
     )
 
 

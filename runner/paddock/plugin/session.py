@@ -32,8 +32,6 @@ def around(config: pytest.Config) -> Generator[None, object, object]:
         config.option.numprocesses = None  # what only prints something needs no workers, ours or xdist's
         return (yield)
     checks.check(config)
-    if options.only_planned(config.option):
-        return (yield)  # what prints it stands further in, where xdist has settled the number of workers
     controller = Controller(config, options.read(config), os.environ)
     config.pluginmanager.register(controller, PLUGIN)
     with signals.as_interrupts():

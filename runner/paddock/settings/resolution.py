@@ -15,7 +15,7 @@ from paddock.settings import templates
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
 from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin
-from paddock.specs import PhaseLimits
+from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -85,6 +85,17 @@ class Settings:
         """Return the flags that give a child process these settings, defaults left out."""
         told = ((BY_NAME[name], one) for name, one in self.given.items() if one.source > Source.DEFAULT)
         return [argument for option, one in told for argument in _arguments(option, one)]
+
+    def image_choices(self, rootdir: Path) -> ImageChoices:
+        """Return what is wanted of the images; files count from ``rootdir``, as pyproject.toml lies there."""
+        broker, database = self.broker_configuration, self.database_configuration
+        return ImageChoices(
+            worker=self.image,
+            packages=self.image_packages,
+            broker_configuration=rootdir / broker if broker else None,
+            database_configuration=rootdir / database if database else None,
+            database_version=self.database_version,
+        )
 
     def explain(self) -> list[str]:
         """Return a line for each option: its value and where it came from."""

@@ -6,6 +6,7 @@ Owns the assembly, out of the plan and the environment of the process that runs 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ TEMPORARY = "/tmp"  # noqa: S108 - the pod's own
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BOOT = "import sys;exec(eval(sys.stdin.readline()))"
 _READ_AT_START = ("PYTHON", "COV", "LANG", "LC_", "TZ", "HOME", "PATH", "TMPDIR", "VIRTUAL_ENV", "LD_")
+_SECRET = re.compile("AUTH|CREDENTIAL|KEY|PASS|SECRET|TOKEN")
+"""In the name of a variable that a user has travel: COVERALLS_REPO_TOKEN begins like what coverage reads."""
 _CARRIED = frozenset({"LANG", "LANGUAGE", "TZ"})
 _SEEDS = 4294967296  # PYTHONHASHSEED takes 0 to 2**32 - 1
 
@@ -70,7 +73,7 @@ def warm_order(plan: RunPlan, controller: Mapping[str, str], *, time_zone: str =
     It stands in the pod's manifest, so only what an interpreter reads at its start is in it, and nothing secret.
     """
     env = environment(plan, controller, time_zone=time_zone)
-    early = {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
+    early = {name: value for name, value in env.items() if name.startswith(_READ_AT_START) and not _SECRET.search(name)}
     return json.dumps({"argv": [str(plan.python.executable), "-u", "-c", warm.PROGRAM], "env": early})
 
 

@@ -38,3 +38,30 @@ def test_a_request_says_nothing_of_its_body() -> None:
     """Bodies hold credentials; errors and logs show requests."""
     manifest = {"kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": {"PASSWORD": "hunter2"}}
     assert "hunter2" not in str(requests.create(manifest))
+
+
+def test_an_annotation_leaves_all_else_as_it_is() -> None:
+    """A merge patch of nothing but the annotations; its content type is no plain JSON."""
+    request = requests.annotate(requests.NAMESPACE, "ns", {"a": "b"})
+    assert (request.method, request.target) == ("PATCH", "/api/v1/namespaces/ns")
+    assert request.body == {"metadata": {"annotations": {"a": "b"}}}
+    assert request.content_type == "application/merge-patch+json"
+
+
+def test_a_log_is_followed_only_when_asked() -> None:
+    """What was not asked for is not in the query."""
+    assert requests.logs("ns", "worker").target == "/api/v1/namespaces/ns/pods/worker/log"
+    followed = requests.logs("ns", "worker", follow=True, tail=0).target
+    assert followed == "/api/v1/namespaces/ns/pods/worker/log?follow=true&tailLines=0"
+
+
+def test_a_review_asks_for_one_right() -> None:
+    """The core group has no name; all namespaces are none."""
+    asked = requests.review("create", requests.POD, subresource="exec").body
+    assert asked
+    assert asked["spec"]["resourceAttributes"] == {
+        "verb": "create",
+        "resource": "pods",
+        "group": "",
+        "subresource": "exec",
+    }

@@ -14,6 +14,7 @@ from paddock.engines.kubernetes import KubernetesEngine
 from paddock.engines.request import RunRequest
 from paddock.engines.run import ClusterRun
 from paddock.errors import LeaseError, StreamClosed, UsageError
+from paddock.specs import Doing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -105,3 +106,14 @@ def test_a_cluster_that_may_not_be_used_is_refused_at_once(
     request = RunRequest(run_id="r", root=tmp_path, working_directory=tmp_path, context=context, kubeconfig=file)
     with pytest.raises(UsageError, match=sentence):
         KubernetesEngine(request, print)
+
+
+def test_a_note_reaches_the_run_as_soon_as_there_is_one(tmp_path: Path) -> None:
+    """Before it is made there is nothing to write on, and nobody is told."""
+    noted: list[tuple[str, Doing]] = []
+    request = RunRequest(run_id="k7x2mq", root=tmp_path, working_directory=tmp_path, context="paddock")
+    engine = KubernetesEngine(request, print)
+    engine.note("gw0", Doing())
+    engine._made = SimpleNamespace(note=lambda worker, doing: noted.append((worker, doing)))  # type: ignore[assignment]
+    engine.note("gw0", Doing(passed=1))
+    assert noted == [("gw0", Doing(passed=1))]

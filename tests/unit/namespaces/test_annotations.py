@@ -10,6 +10,7 @@ import pytest
 
 from paddock import names
 from paddock.errors import ClusterError, ClusterUnreachable, NotAllowed, NotFound
+from paddock.namespaces import annotations as module
 from paddock.namespaces.annotations import Annotator, from_annotations, to_annotations
 from paddock.specs import TESTING, Doing
 
@@ -66,16 +67,16 @@ def make() -> Iterator[Callable[..., Annotator]]:
 def test_what_is_written_can_be_read() -> None:
     """Both sides of the format agree, for every field."""
     doing = Doing(phase=TESTING, running="t.py::test_a", passed=1, failed=2, errors=3, skipped=4)
-    annotations = to_annotations("k7x2mq", "gw0", doing)
-    assert from_annotations(annotations) == doing
-    assert (annotations[names.RUN], annotations[names.WORKER]) == ("k7x2mq", "gw0")
-    assert annotations[names.NOTED_AT].endswith("Z")
+    written = to_annotations("k7x2mq", "gw0", doing)
+    assert from_annotations(written) == doing
+    assert (written[names.RUN], written[names.WORKER]) == ("k7x2mq", "gw0")
+    assert written[names.NOTED_AT].endswith("Z")
 
 
-@pytest.mark.parametrize("annotations", [{}, {names.PHASE: TESTING, "paddock.dev/passed": "many"}])
-def test_what_somebody_else_wrote_is_no_doing(annotations: dict[str, str]) -> None:
+@pytest.mark.parametrize("written", [{}, {names.PHASE: TESTING, "paddock.dev/passed": "many"}])
+def test_what_somebody_else_wrote_is_no_doing(written: dict[str, str]) -> None:
     """Anybody may annotate a namespace: that must not break who reads it."""
-    assert from_annotations(annotations) is None
+    assert from_annotations(written) is None
 
 
 def test_a_namespace_is_written_at_most_once_in_the_interval(make: Callable[..., Annotator]) -> None:
@@ -87,11 +88,34 @@ def test_a_namespace_is_written_at_most_once_in_the_interval(make: Callable[...,
     cluster.wait(lambda: len(cluster.sent) == 1)
     annotator.note("gw0", Doing(passed=1000))
     cluster.wait(lambda: len(cluster.sent) == 2)
-    (first, path, annotations), (second, _, _) = cluster.sent
+    (first, path, written), (second, _, _) = cluster.sent
     assert path == "/api/v1/namespaces/paddock-k7x2mq-gw0"
-    assert annotations["paddock.dev/passed"] == "999"
+    assert written["paddock.dev/passed"] == "999"
     assert first - begun >= interval
     assert second - first >= interval
+
+
+def test_a_worker_between_two_tests_is_shown_with_the_next_one(
+    make: Callable[..., Annotator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment between two tests says nothing; a worker that stays idle is shown so all the same."""
+    cluster = Cluster()
+    annotator = make(cluster)
+    pause, between = annotator._closing.wait, module._BETWEEN_TESTS
+
+    def begin_next(seconds: float | None = None) -> bool:
+        if seconds == between:
+            annotator.note("gw0", Doing(phase=TESTING, running="t.py::test_b"))
+        return pause(SOON)
+
+    monkeypatch.setattr(annotator._closing, "wait", begin_next)
+    annotator.note("gw0", Doing(phase=TESTING))
+    cluster.wait(lambda: len(cluster.sent) == 1)
+    assert cluster.sent[0][2][names.RUNNING] == "t.py::test_b"
+    monkeypatch.setattr(module, "_BETWEEN_TESTS", SOON / 2)
+    annotator.note("gw0", Doing(phase=TESTING))
+    cluster.wait(lambda: len(cluster.sent) == 2)
+    assert cluster.sent[1][2][names.RUNNING] == ""
 
 
 @pytest.mark.parametrize("error", [NotFound("gone", status=404), ClusterUnreachable("no answer")])

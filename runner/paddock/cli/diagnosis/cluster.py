@@ -7,7 +7,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Finding
+from paddock.cli.diagnosis.findings import ANSWER_SECONDS, FAIL, OK, WARN, Finding
 from paddock.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from paddock.cli.diagnosis.findings import Surroundings
     from paddock.cluster.client import Cluster
 
-_ANSWER_SECONDS = 5.0
 _NOTICED_SECONDS, _HARMFUL_SECONDS = 5.0, 60.0
 """Clocks apart: from the first on ages are wrong, from the second on certificates and tokens may not be valid yet."""
 
@@ -25,20 +24,20 @@ def answer(here: Surroundings) -> Finding:
     """Whether it is there."""
     if here.cluster is None:
         return Finding(OK, "the embedded node, which is down: a run starts it")
-    from paddock.cluster.requests import Request  # noqa: PLC0415 - loads the cluster's client
+    from paddock.cluster.requests import VERSION  # noqa: PLC0415 - loads the cluster's client
 
-    version = here.cluster.send(Request("GET", "/version"), deadline=Deadline(_ANSWER_SECONDS))["gitVersion"]
+    version = here.cluster.send(VERSION, deadline=Deadline(ANSWER_SECONDS))["gitVersion"]
     return Finding(OK, f"context {here.cluster.context} at {here.cluster.server}, Kubernetes {version}")
 
 
 def clock(here: Surroundings) -> Finding | None:
     """This machine's clock against the API server's."""
-    if here.cluster is None:
+    if here.answering is None:
         return None
-    from paddock.cluster.requests import Request  # noqa: PLC0415 - loads the cluster's client
+    from paddock.cluster.requests import VERSION  # noqa: PLC0415 - loads the cluster's client
 
     before = time.time()
-    response = here.cluster.open(Request("GET", "/version"), silence=_ANSWER_SECONDS)
+    response = here.answering.open(VERSION, silence=ANSWER_SECONDS)
     between = (before + time.time()) / 2
     response.close()
     return skew(between - parsedate_to_datetime(response.headers["Date"]).timestamp())
@@ -56,9 +55,9 @@ def skew(seconds: float) -> Finding:
 
 def rights(here: Surroundings) -> Finding | None:
     """What this account may do."""
-    if here.cluster is None:
+    if here.answering is None:
         return None
-    missing = list(_missing_rights(here.cluster))
+    missing = list(_missing_rights(here.answering))
     if missing:
         return Finding(FAIL, f"The account lacks: {', '.join(missing)}.", "Have the cluster's owner grant these.")
     return Finding(OK, "the account may do all that a run does")
@@ -83,7 +82,7 @@ def _missing_rights(cluster: Cluster) -> Iterator[str]:
         place = names.RUN_RECORDS_NAMESPACE if kind is requests.LEASE else ""
         for verb in verbs:
             question = requests.review(verb, kind, subresource=subresource, namespace=place)
-            if not cluster.send(question, deadline=Deadline(_ANSWER_SECONDS))["status"].get("allowed"):
+            if not cluster.send(question, deadline=Deadline(ANSWER_SECONDS))["status"].get("allowed"):
                 yield f"{verb} {'/'.join(filter(None, (kind.plural, subresource)))}"
 
 
@@ -98,12 +97,20 @@ def images(here: Surroundings) -> Finding | None:
     from paddock.images.registry import missing  # noqa: PLC0415 - as above
     from paddock.specs import DEFAULT_UID  # noqa: PLC0415 - as above
     from paddock.workers import inpod_files  # noqa: PLC0415 - as above
+    from paddock.workers.choice import choose  # noqa: PLC0415 - as above
 
     access = node.access()
     if access is None:
         return None
-    uid = os.getuid() or DEFAULT_UID
-    found, _ = making.expected(access.registry, inpod=inpod_files.files(), uid=uid, roots=[Path.cwd()])
+    wanted, folder, uid = here.settings, Path.cwd(), os.getuid() or DEFAULT_UID
+    sources = choose(folder, include=wanted.include, exclude=wanted.exclude, limit=wanted.sources_size)
+    found, _ = making.expected(
+        access.registry,
+        inpod=inpod_files.files(),
+        uid=uid,
+        roots=[one.root for one in sources],
+        choices=wanted.image_choices(folder),
+    )
     absent = missing(access.registry, (found.worker, found.broker, found.database))
     if absent:
         short = [reference.rpartition("/")[2].partition(":")[0] for reference in absent]
@@ -113,13 +120,13 @@ def images(here: Surroundings) -> Finding | None:
 
 def leftovers(here: Surroundings) -> Finding | None:
     """Runs whose leader has ended without giving them back."""
-    if here.cluster is None:
+    if here.answering is None:
         return None
     from paddock.engines.preparation import has_gone  # noqa: PLC0415 - loads the cluster's client
     from paddock.namespaces import inventory  # noqa: PLC0415 - as above
 
-    runs = inventory.read(here.cluster)
+    runs = inventory.read(here.answering)
     left = [run.run_id for run in runs if has_gone(run.holder)]
     if left:
         return Finding(WARN, f"Runs that nobody leads any more: {', '.join(left)}.", "paddock down")
-    return Finding(OK, f"{len(runs)} runs under way, none left behind" if runs else "no runs")
+    return Finding(OK, f"under way: {', '.join(run.run_id for run in runs)}; none left behind" if runs else "no runs")

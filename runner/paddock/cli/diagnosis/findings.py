@@ -5,12 +5,14 @@ Owns the states and the one place where an error of ours becomes a finding. It m
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from paddock.cli import reaching
-from paddock.errors import PaddockError
+from paddock.deadlines import Deadline
+from paddock.errors import ClusterError, PaddockError
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from paddock.settings.resolution import Settings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+
+ANSWER_SECONDS = 5.0
+"""Longest wait for an answer of the cluster: a person is waiting, and a well one answers in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,17 @@ class Surroundings:
     def cluster(self) -> Cluster | None:
         """The cluster; ``None`` while the embedded node is down."""
         return reaching.reach(self._arguments)
+
+    @cached_property
+    def answering(self) -> Cluster | None:
+        """The cluster if it answers; ``None`` spares further questions to one that does not, which the first tells."""
+        from paddock.cluster.requests import VERSION  # noqa: PLC0415 - loads the cluster's client
+
+        with suppress(ClusterError):
+            if self.cluster:
+                self.cluster.send(VERSION, deadline=Deadline(ANSWER_SECONDS))
+                return self.cluster
+        return None
 
 
 def examine(check: Callable[[Surroundings], Finding | None], here: Surroundings) -> Finding | None:
