@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from paddock.specs import PhaseLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from paddock.specs import PodAddition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +35,8 @@ class RunRequest:
     kubeconfig: Path | None = None
     worker_memory: str = "1Gi"
     worker_cpu: str = "100m"
+    uid: int | str | None = None
+    """User of the pods, ``specs.PLATFORM_UID``, or ``None`` for the one who runs pytest."""
+    security: str = "restricted"
+    additions: Sequence[PodAddition] = ()
+    """What the user adds to pods."""

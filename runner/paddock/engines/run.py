@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import names
+from paddock.engines import limits
 from paddock.errors import LeaseError, StreamError
 from paddock.namespaces import manifests, records
 from paddock.namespaces.leases import Leases
@@ -77,7 +78,7 @@ class ClusterRun:
         )
         with self._lock:
             self._streams[worker] = stream
-        stream.send_sources(sources, str(self._plan.root))
+        limits.sources(self._plan.limits.sources, lambda: stream.send_sources(sources, str(self._plan.root)))
         start = worker_start(self._plan, os.environ, time_zone=_time_zone())
         env = {**start.env, **self._facts(worker)}
         stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)
@@ -112,7 +113,8 @@ class ClusterRun:
             stream.kill()
         self._leases.close()
         self._teller.join()
-        account = release(self._cluster, self._plan.run_id, self._leases.namespaces)
+        seconds = self._plan.limits.release
+        account = release(self._cluster, self._plan.run_id, self._leases.namespaces, seconds=seconds)
         self._cluster.close()
         return account
 

@@ -57,6 +57,9 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         kubeconfig=settings.kubeconfig,
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
+        uid=settings.uid,
+        security=settings.security,
+        additions=settings.additions,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
+from paddock.specs import PLATFORM_UID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,6 +108,14 @@ def _choice(*values: str) -> Kind:
     return Kind(expected="one of " + ", ".join(values), parse=parse, metavar="|".join(values))
 
 
+def _uid(text: str) -> int | str:
+    if text == PLATFORM_UID:
+        return text
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LONGEST:
+        raise ValueError(text)
+    return int(text)
+
+
 SWITCH = Kind(expected="true or false", parse=_boolean, toml=(bool,), switch=True, metavar="")
 TEXT = Kind(expected="a text that is not empty", parse=_text)
 FILE = Kind(expected="the path of a file", parse=_path, path=True, metavar="PATH")
@@ -116,6 +125,12 @@ QUANTITY = Kind(
     expected="a Kubernetes quantity such as 512Mi, 1Gi, 100m or 2",
     parse=_matching(_QUANTITY),
     metavar="QUANTITY",
+)
+UID = Kind(
+    expected=f"the number of a user, or {PLATFORM_UID} where the cluster assigns one",
+    parse=_uid,
+    toml=(int, str),
+    metavar=f"NUMBER|{PLATFORM_UID}",
 )
 RUN_ID = Kind(
     expected="1 to 20 lower-case letters, digits and inner hyphens",
@@ -162,6 +177,7 @@ class Option:
 
 
 LIMITS = {
+    "node": ("1800", "time limit of the embedded node's start; the first one builds Kubernetes"),
     "image": ("600", "time limit of building and pushing images; the first one downloads a distribution"),
     "namespace": ("30", "time limit of making a worker's namespace and its objects"),
     "scheduling": ("120", "time limit of a worker pod, from made to running"),
@@ -214,6 +230,24 @@ OPTIONS = (
     ),
     Option(name="worker-memory", kind=QUANTITY, default="1Gi", help="memory limit of a worker pod"),
     Option(name="worker-cpu", kind=QUANTITY, default="100m", help="processor share that a worker pod requests"),
+    Option(
+        name="uid",
+        kind=UID,
+        help="user that the pods run as; by default the one who runs pytest, and 1000 for root; "
+        "0 needs --paddock-security=baseline and holds for the worker's pod only",
+    ),
+    Option(
+        name="security",
+        kind=_choice("restricted", "baseline"),
+        default="restricted",
+        help="pod security level of the namespaces; baseline takes the limits off the worker's pod",
+    ),
+    Option(
+        name="pod-patch",
+        kind=FILE,
+        in_pyproject=False,  # there it is `patch` in [tool.paddock.pod], beside what else is added to pods
+        help="YAML file with fields that are added to pods ([tool.paddock.pod] adds others)",
+    ),
     Option(
         name="env",
         kind=VARIABLES,
