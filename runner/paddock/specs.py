@@ -54,6 +54,8 @@ class PhaseLimits:
     """Broker and database pod made to an answer (CONNACK, ``SELECT 1``)."""
     sources: float = 120.0
     """Sources sent and unpacked."""
+    start: float = 60.0
+    """Worker process started to its first answer."""
     release: float = 60.0
     """Namespaces gone after their deletion was asked for."""
 

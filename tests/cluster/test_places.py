@@ -140,9 +140,10 @@ def test_a_platform_assigns_the_user(run: Run) -> None:
 
     Paddock names no user then, so a patch can stand in for the platform.
     """
+    writing = "[(at / 'x').write_text('') for at in (pathlib.Path(), pathlib.Path.home())]"
     files = {
         "p.yaml": "spec: {securityContext: {runAsUser: 1000680000, fsGroup: 1000680000}}",
-        "test_w.py": WHERE % ("1000680000, 0", "pathlib.Path('written').write_text(os.environ['HOME'])"),
+        "test_w.py": WHERE % ("1000680000, 0", writing),
     }
     result = run("-n1", "--paddock-uid=platform", "--paddock-pod-patch=p.yaml", files=files)
     assert result.code == 0, result

@@ -116,6 +116,13 @@ def test_a_mistake_in_the_file_names_its_line(shape: str, line: int, tmp_path: P
             resolve({}, {}, pyproject.read(tmp_path))
 
 
+def test_a_table_is_found_at_its_header(tmp_path: Path) -> None:
+    """And what does not stand in the file, at the nearest table around it."""
+    (tmp_path / "pyproject.toml").write_text("[tool.x]\n[tool.paddock]\ngrace = 3\n# end\n", encoding="utf-8")
+    document = pyproject.read(tmp_path)
+    assert document.place() == document.place("nowhere") == f"{tmp_path}/pyproject.toml:2"
+
+
 def test_a_mistake_in_the_sessions_table_names_its_line(tmp_path: Path) -> None:
     """The noxfile's table is held to the same, with the nearest key."""
     (tmp_path / "pyproject.toml").write_text("[tool.paddock.sessions]\nfolder = '.'\nworker = 3\n", encoding="utf-8")

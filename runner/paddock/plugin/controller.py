@@ -40,7 +40,7 @@ class Controller:
         self._config = config
         self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        self._nodes = Nodes(config, self._open, facts.told(config, settings.templates))
+        self._nodes = Nodes(config, self._open, facts.told(config, settings.templates), settings.limits.start)
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
         self._workers: list[str] = []
