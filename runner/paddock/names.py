@@ -35,6 +35,11 @@ _RUN_ID_LENGTH = 6  # 26**6 = 3e8: two runs at the same time collide about never
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
+RUN_ID_PATTERN = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
+RUN_ID_EXPECTED = "1 to 20 lower-case letters, digits and inner hyphens"
+"""What a run id looks like, and the same in words: a part of a namespace's name and a label's value."""
+
+
 def new_run_id() -> str:
     """Draw a run id: six characters, fit for a label value and for a part of a namespace name."""
     return "".join(secrets.choice(_RUN_ID_ALPHABET) for _ in range(_RUN_ID_LENGTH))

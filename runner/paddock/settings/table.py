@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
+from paddock.names import RUN_ID_EXPECTED, RUN_ID_PATTERN
 from paddock.specs import PLATFORM_UID
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _SHOWN = 200
 LONGEST = 2**31 - 1
 """Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
-_RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
 
 class Source(IntEnum):
@@ -133,8 +133,8 @@ UID = Kind(
     metavar=f"NUMBER|{PLATFORM_UID}",
 )
 RUN_ID = Kind(
-    expected="1 to 20 lower-case letters, digits and inner hyphens",
-    parse=_matching(_RUN_ID),
+    expected=RUN_ID_EXPECTED,
+    parse=_matching(RUN_ID_PATTERN),
     metavar="ID",
 )
 VARIABLES = Kind(
