@@ -79,6 +79,8 @@ CONFTEST = """
     def pytest_addoption(parser):
         parser.addoption("--dsn")
         parser.addoption("--broker")
+    def pytest_report_header(config):
+        return "dsn: " + config.option.dsn
 """
 
 
@@ -88,6 +90,7 @@ def test_services_answer_before_the_first_test_without_a_fixture(run: Run) -> No
     result = run("-n1", f"--dsn={DSN}", "--broker={broker.host}", files=files)
     assert result.code == 0, result
     assert result.counts == {"passed": 3}
+    assert f"dsn: {DSN}" in result.out  # where pytest was started nobody knows more than the names
     assert result.last_line == "paddock: namespaces: created 1, deleted 1, left 0"
 
 
