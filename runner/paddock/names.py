@@ -28,10 +28,18 @@ PHASE, RUNNING, NOTED_AT = f"{PREFIX}/phase", f"{PREFIX}/running", f"{PREFIX}/no
 RUN_RECORDS_NAMESPACE = "paddock-system"
 """Namespace of the run records: a namespace is ours only if its run is recorded there."""
 
+TRIALS_NAMESPACE = "paddock-trials"
+"""Beginning of the namespaces in which pods are tried without being made; the security level follows."""
+
 _DNS_LABEL_LIMIT = 63  # RFC 1123 label, the limit of a namespace name and of a label value
 _RUN_ID_ALPHABET = "bcdfghjkmnpqrstvwxz2456789"  # no vowels (no words), no look-alikes; as Kubernetes' generated names
 _RUN_ID_LENGTH = 6  # 26**6 = 3e8: two runs at the same time collide about never, and a person can read it out
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+RUN_ID_PATTERN = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
+RUN_ID_EXPECTED = "1 to 20 lower-case letters, digits and inner hyphens"
+"""What a run id looks like, and the same in words: a part of a namespace's name and a label's value."""
 
 
 def new_run_id() -> str:

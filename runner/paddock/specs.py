@@ -6,7 +6,7 @@ Pure. It must not know clusters, files or pytest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,10 +16,34 @@ DEFAULT_UID = 1000
 """User of all pods when pytest runs as root; otherwise pods run as the invoking user."""
 
 
+PLATFORM_UID = "platform"
+"""Stands for a user number that the cluster assigns to each namespace, as OpenShift does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodAddition:
+    """Fields that the user adds to pods, as a partial Pod."""
+
+    manifest: Mapping[str, Any]
+    file: str
+    pod: str = ""
+    """``worker``, ``broker`` or ``database``; empty for all of them."""
+    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    """Path of a field -> its line in ``file``, counted from 1; entries of lists are named or numbered."""
+
+    def where(self, path: tuple[str, ...]) -> str:
+        """Return file and line of a field, or of the nearest one around it."""
+        known = (self.lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in self.lines)
+        line = next(known, None)
+        return f"{self.file}:{line}" if line else self.file
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhaseLimits:
     """Time limits of a run's phases in seconds; when one passes, the message names object, cause and remedy."""
 
+    node: float = 1800.0
+    """The embedded node up; the first time it is built from its modules."""
     image: float = 600.0
     """Base and worker images; the first one downloads a distribution."""
     namespace: float = 30.0
@@ -32,6 +56,8 @@ class PhaseLimits:
     """Sources sent and unpacked."""
     artifacts: float = 120.0
     """Artifacts of all workers received, from the end of the tests."""
+    start: float = 60.0
+    """Worker process started to its first answer."""
     release: float = 60.0
     """Namespaces gone after their deletion was asked for."""
 
@@ -96,7 +122,12 @@ class RunPlan:
     """Where pytest was started; inside or equal to ``root``."""
     images: Images
     python: PythonEnvironment
-    uid: int = DEFAULT_UID
+    uid: int | None = DEFAULT_UID
+    """User of the pods; ``None`` where the platform assigns it."""
+    security: str = "restricted"
+    """Pod security level of the namespaces: ``restricted``, or ``baseline`` as an opt-out for the worker's pod."""
+    additions: Sequence[PodAddition] = ()
+    """What the user adds to the pods."""
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""

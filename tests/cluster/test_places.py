@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tests.contract.plugin.running import Interrupt, Result, Run
+    from tests.plugins.cluster import EmbeddedNode
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
 
@@ -78,6 +79,8 @@ CONFTEST = """
     def pytest_addoption(parser):
         parser.addoption("--dsn")
         parser.addoption("--broker")
+    def pytest_report_header(config):
+        return "dsn: " + config.option.dsn
 """
 
 
@@ -87,4 +90,73 @@ def test_services_answer_before_the_first_test_without_a_fixture(run: Run) -> No
     result = run("-n1", f"--dsn={DSN}", "--broker={broker.host}", files=files)
     assert result.code == 0, result
     assert result.counts == {"passed": 3}
+    assert f"dsn: {DSN}" in result.out  # where pytest was started nobody knows more than the names
     assert result.last_line == "paddock: namespaces: created 1, deleted 1, left 0"
+
+
+GREEN = "def test_green(database_server, mqtt_broker): pass\n"
+POD = """
+    [tool.paddock.pod]
+    node-selector = {"kubernetes.io/os" = "linux"}
+    tolerations = [{key = "nobody", operator = "Exists"}]
+    priority-class = "system-%s"
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "sentence"),
+    [
+        ({"pyproject.toml": POD % "nowhere"}, (), "no PriorityClass with name system-nowhere was found"),
+        ({"p.yaml": "spec: {runtimeClassName: none}"}, ("--paddock-pod-patch=p.yaml",), '"none" not found'),
+        ({"p.yaml": "spec: {nodeSelctor: {a: b}}"}, ("--paddock-pod-patch=p.yaml",), '"spec.nodeSelctor"'),
+        (
+            {"p.yaml": "spec: {volumes: [{name: root, hostPath: {path: /}}]}"},
+            ("--paddock-pod-patch=p.yaml",),
+            'violates PodSecurity "restricted',
+        ),
+        ({}, ("--paddock-worker-memory=1Mi",), "must be less than or equal to memory limit"),
+    ],
+    ids=["priority", "runtime", "unknown", "security", "memory"],
+)  # fmt: skip
+def test_what_the_api_server_refuses_is_a_mistake_and_creates_nothing(
+    run: Run, embedded_node: EmbeddedNode, files: dict[str, str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    """The user's part in a manifest is tried on the server first: one sentence, exit code 4, no namespace."""
+    result = run("-n2", "--paddock-run-id=refused", *arguments, files={"test_g.py": GREEN, **files})
+    assert result.code == 4, result
+    (line,) = [line for line in result.err.splitlines() if line.startswith("ERROR")]
+    assert sentence in line
+    assert result.last_line == "paddock: namespaces: created 0, deleted 0, left 0"
+    assert embedded_node.namespaces(run="refused") == set()
+
+
+WHERE = """
+    import os, json, pathlib
+    def test_where(database_server, mqtt_broker):
+        assert (os.getuid(), os.getgid()) == (%s)
+        %s
+"""
+
+
+def test_a_platform_assigns_the_user(run: Run) -> None:
+    """As on OpenShift: an arbitrary number with group 0 runs tests, broker and database of the usual images.
+
+    Paddock names no user then, so a patch can stand in for the platform.
+    """
+    writing = "[(at / 'x').write_text('') for at in (pathlib.Path(), pathlib.Path.home())]"
+    files = {
+        "p.yaml": "spec: {securityContext: {runAsUser: 1000680000, fsGroup: 1000680000}}",
+        "test_w.py": WHERE % ("1000680000, 0", writing),
+    }
+    result = run("-n1", "--paddock-uid=platform", "--paddock-pod-patch=p.yaml", files=files)
+    assert result.code == 0, result
+
+
+def test_tests_that_need_root_have_it_where_it_is_asked_for(run: Run) -> None:
+    """The baseline level lets the worker's pod be root, with what root may do in a container."""
+    files = {
+        "test_w.py": WHERE % ("0, 0", "os.chown('test_w.py', 4711, 4711)"),
+        "pyproject.toml": POD % "node-critical",
+    }
+    result = run("-n1", "--paddock-uid=0", "--paddock-security=baseline", files=files)
+    assert result.code == 0, result

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from paddock.errors import UsageError
 from paddock.sessions.configuration import SessionConfiguration
 from paddock.settings import pyproject
+from paddock.settings.kinds import LONGEST
 from paddock.settings.resolution import VARIABLES_OF_OTHERS, resolve
-from paddock.settings.table import BY_NAME, LONGEST, OPTIONS
+from paddock.settings.table import BY_NAME, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,13 @@ def test_a_mistake_in_the_file_names_its_line(shape: str, line: int, tmp_path: P
         file.write_text(shape.format(key=key, value=value), encoding="utf-8")
         with pytest.raises(UsageError, match=re.escape(f"{file}:{line} ")):
             resolve({}, {}, pyproject.read(tmp_path))
+
+
+def test_a_table_is_found_at_its_header(tmp_path: Path) -> None:
+    """And what does not stand in the file, at the nearest table around it."""
+    (tmp_path / "pyproject.toml").write_text("[tool.x]\n[tool.paddock]\ngrace = 3\n# end\n", encoding="utf-8")
+    document = pyproject.read(tmp_path)
+    assert document.place() == document.place("nowhere") == f"{tmp_path}/pyproject.toml:2"
 
 
 def test_a_mistake_in_the_sessions_table_names_its_line(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ choose clusters or know what a run is.
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from paddock.cluster import official, requests
 from paddock.cluster.retrying import DEFAULT_POLICY, RetryPolicy
@@ -33,16 +35,32 @@ _CONNECTIONS = 16
 _SUCCESS = range(200, 300)
 
 
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Cluster:
     """One API server with the credentials to talk to it; safe to use from several threads."""
 
     def __init__(self, configuration: Any, context: str) -> None:  # noqa: ANN401 - the official client is untyped here
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.retries = False  # retrying is our policy's business, with our deadline
+        if is_loopback(configuration.host):
+            configuration.proxy = None  # no proxy reaches this machine's own ports; kubectl asks none for them either
         self.context = context
         self.server: str = configuration.host.rstrip("/")
         self.configuration = configuration
         self._pool = official.module("client.rest").RESTClientObject(configuration).pool_manager
+
+    @property
+    def proxy(self) -> Any:  # noqa: ANN401 - urllib3's parsed address, untyped here
+        """The proxy on the way to the API server, out of the kubeconfig or HTTPS_PROXY and NO_PROXY; or ``None``."""
+        return getattr(self._pool, "proxy", None)
 
     def __repr__(self) -> str:
         """Name server and context; credentials never show."""

@@ -6,7 +6,7 @@ the same values are sent by the client, compared in tests and counted for the ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -86,6 +86,11 @@ def create(manifest: Manifest) -> Request:
     """Return the request that creates ``manifest`` in its own namespace."""
     namespace = manifest["metadata"].get("namespace")
     return Request("POST", KINDS[manifest["kind"]].path(namespace), body=manifest)
+
+
+def try_create(manifest: Manifest) -> Request:
+    """Return the request that has everything checked as if ``manifest`` were created, unknown fields too."""
+    return replace(create(manifest), query={"dryRun": "All", "fieldValidation": "Strict"})
 
 
 def get(kind: Kind, name: str, namespace: str | None = None) -> Request:

@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import websocket
 
@@ -105,7 +106,8 @@ def _connect(cluster: Cluster, target: str) -> Any:  # noqa: ANN401 - see ExecSt
     connection.settimeout(_CONNECT_SECONDS)
     url = cluster.server.replace("http", "ws", 1) + target
     try:
-        connection.connect(url, subprotocols=_SUBPROTOCOLS, header=_headers(cluster), suppress_origin=True)
+        way = _proxy_options(cluster.proxy)
+        connection.connect(url, subprotocols=_SUBPROTOCOLS, header=_headers(cluster), suppress_origin=True, **way)
     except websocket.WebSocketBadStatusException as error:
         raise _refused(error, cluster) from error
     except (OSError, websocket.WebSocketException) as error:
@@ -124,6 +126,18 @@ def _refused(error: websocket.WebSocketBadStatusException, cluster: Cluster) -> 
 
 def _headers(cluster: Cluster) -> list[str]:
     return [f"{name}: {value}" for name, value in cluster.headers().items() if name == "Authorization"]
+
+
+def _proxy_options(proxy: Any) -> dict[str, Any]:  # noqa: ANN401 - urllib3's parsed address, or None
+    """Return the library's words for the proxy that all other requests take, so that it does not choose by itself.
+
+    It knows a list of hosts without a proxy only beside a proxy: where there is none, one is named that no host takes.
+    """
+    if proxy is None:
+        return {"http_proxy_host": "none", "http_proxy_port": 1, "http_no_proxy": ["*"]}
+    user, _, password = (proxy.auth or "").partition(":")
+    account = {"http_proxy_auth": (unquote(user), unquote(password))} if proxy.auth else {}
+    return {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "http_no_proxy": ["-"], **account}
 
 
 def _tls_options(configuration: Any) -> dict[str, Any]:  # noqa: ANN401 - the official client is untyped here

@@ -5,11 +5,10 @@ Owns the order of the list, which is that of their making. It must not make anyt
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from paddock import images, node
-from paddock.engines.preparation import check, holder, make_plan
+from paddock.engines.preparation import check, holder, make_plan, pod_user
 from paddock.engines.run import draw_credentials, worker_objects
 from paddock.namespaces import records
 from paddock.namespaces.masking import masked
@@ -32,11 +31,11 @@ def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
         UsageError: the request cannot be meant, or images cannot be made of this machine.
     """
     check(request)
-    uid = os.getuid() or DEFAULT_UID
+    uid = pod_user(request) or DEFAULT_UID
     roots = [one.root for one in request.sources]
     library = inpod_files.files()
     made, python = images.expected(_registry(), inpod=library, uid=uid, roots=roots, choices=request.images)
-    return objects(make_plan(request, workers, made, python, uid))
+    return objects(make_plan(request, workers, made, python))
 
 
 def objects(plan: RunPlan) -> list[Manifest]:

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 
 from paddock import images, node
 from paddock.cluster import connect
+from paddock.engines import limits
 from paddock.errors import UsageError
-from paddock.specs import DEFAULT_UID, RunPlan
+from paddock.namespaces import manifests, trying
+from paddock.specs import DEFAULT_UID, Images, PythonEnvironment, RunPlan
 from paddock.workers import inpod_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from paddock.cluster.client import Cluster
+    from paddock.cluster.requests import Manifest
     from paddock.engines.request import RunRequest
     from paddock.node import NodeAccess
-    from paddock.specs import Images, PythonEnvironment
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def check(request: RunRequest) -> None:
         UsageError: as ``prepare``, in the thread that can end the run with one line.
     """
     _choose(request)
+    if request.additions:
+        _sample(request)
 
 
 def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str], None]) -> Prepared:
@@ -53,17 +57,46 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
     """
     access = _embedded_access(request, report)
     cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
-    uid = os.getuid() or DEFAULT_UID
-    made, python = images.ensure(
+    _try_pods(cluster, request)
+    made, python = limits.images(request.limits.image, lambda: _images(access, request, report))
+    return Prepared(cluster, make_plan(request, workers, made, python))
+
+
+def _images(access: NodeAccess, request: RunRequest, report: Callable[[str], None]) -> tuple[Images, PythonEnvironment]:
+    return images.ensure(
         access.registry,
         crane=lambda: node.tool("crane"),
         inpod=inpod_files.files(),
-        uid=uid,
+        uid=pod_user(request) or DEFAULT_UID,
         report=report,
         roots=[one.root for one in request.sources],
         choices=request.images,
     )
-    return Prepared(cluster, make_plan(request, workers, made, python, uid))
+
+
+def pod_user(request: RunRequest) -> int | None:
+    """Return the user of the pods; ``None`` where the platform assigns it."""
+    if isinstance(request.uid, str):
+        return None
+    return (os.getuid() or DEFAULT_UID) if request.uid is None else request.uid
+
+
+def _try_pods(cluster: Cluster, request: RunRequest) -> None:
+    """Have the API server refuse now what it would refuse then; only what the user had a part in is asked about."""
+    resources = (request.worker_memory, request.worker_cpu) != (RunPlan.worker_memory, RunPlan.worker_cpu)
+    if request.additions or resources:
+        files = ", ".join(dict.fromkeys(addition.where(()) for addition in request.additions))
+        said = f"the additions of {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
+        trying.check(cluster, _sample(request), request.security, said)
+
+
+def _sample(request: RunRequest) -> list[Manifest]:
+    """Return pods as this request makes them; what they run is not known yet."""
+    nothing = Images(worker="paddock/worker", broker="paddock/broker", database="paddock/database")
+    python = PythonEnvironment(executable=Path("/usr/bin/python3"))
+    plan = make_plan(request, ["gw0"], nothing, python)
+    objects = manifests.build(plan, "gw0", {"broker": {}, "database": {}})
+    return [manifest for manifest in objects.all() if manifest["kind"] == "Pod"]
 
 
 def make_plan(
@@ -71,7 +104,6 @@ def make_plan(
     workers: Sequence[str],
     made: Images,
     python: PythonEnvironment,
-    uid: int,
 ) -> RunPlan:
     """Return the plan of a run, once its images are known."""
     return RunPlan(
@@ -81,7 +113,9 @@ def make_plan(
         working_directory=request.working_directory,
         images=made,
         python=python,
-        uid=uid,
+        uid=pod_user(request),
+        security=request.security,
+        additions=request.additions,
         limits=request.limits,
         deadline=request.deadline,
         environment=request.environment,
@@ -114,7 +148,7 @@ def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster |
 
 def _embedded_access(request: RunRequest, report: Callable[[str], None]) -> NodeAccess:
     _choose(request)
-    return node.access() or node.up(report=report)
+    return node.access() or limits.node(request.limits.node, lambda: node.up(report=report))
 
 
 def _choose(request: RunRequest) -> connect.Choice:

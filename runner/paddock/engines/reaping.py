@@ -5,31 +5,45 @@ Owns the command's arguments and its account. What may be deleted is decided in 
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from paddock import names
 from paddock.specs import PhaseLimits
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
     parser = subparsers.add_parser("reap", help="end what a run has left behind, and account for it")
     run_help = "the run's id, as the run's first line shows it"
-    parser.add_argument("--run", dest="run_id", required=True, metavar="ID", help=run_help)
+    parser.add_argument("--run", dest="run_id", type=_run_id, required=True, metavar="ID", help=run_help)
     parser.add_argument("--context", help="the kube context, if not the embedded node")
     parser.add_argument("--kubeconfig", type=Path, help="the kubeconfig, if not the default one")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         default=PhaseLimits().release,
         metavar="SECONDS",
         help="how long to wait until everything is gone; 0 asks for it and returns (default: %(default)s)",
     )
     parser.set_defaults(handler=reap)
+
+
+def _run_id(text: str) -> str:
+    if not re.fullmatch(names.RUN_ID_PATTERN, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no run id; expected {names.RUN_ID_EXPECTED}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= threading.TIMEOUT_MAX:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; expected 0 or more")
 
 
 def reap(arguments: argparse.Namespace) -> int:

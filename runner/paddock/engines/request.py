@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from paddock.specs import Artifacts
+    from paddock.specs import Artifacts, PodAddition
     from paddock.workers.sources import SourceSet
 
 
@@ -41,3 +41,8 @@ class RunRequest:
     """What is sent: the project's files first, then those of its siblings."""
     artifacts: Artifacts | None = None
     """What is wanted back from the workers, if anything is."""
+    uid: int | str | None = None
+    """User of the pods, ``specs.PLATFORM_UID``, or ``None`` for the one who runs pytest."""
+    security: str = "restricted"
+    additions: Sequence[PodAddition] = ()
+    """What the user adds to pods."""

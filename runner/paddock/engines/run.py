@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import names
+from paddock.engines import limits
 from paddock.errors import LeaseError, StreamError
 from paddock.namespaces import manifests, records
 from paddock.namespaces.annotations import Annotator
@@ -82,13 +83,17 @@ class ClusterRun:
         )
         with self._lock:
             self._streams[worker] = stream
-        for archive in sources:
-            stream.send_sources(archive.chunks(), str(archive.root))
+        limits.sources(self._plan.limits.sources, lambda: self._send(stream, sources))
         start = worker_start(self._plan, os.environ, time_zone=_time_zone())
         env = {**start.env, **self._facts(worker)}
         stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)
         stream.send_facts("worker", {"env": env, "cwd": start.cwd})  # for whoever opens a shell beside it
         return stream
+
+    @staticmethod
+    def _send(stream: PodStream, sources: Iterable[SharedArchive]) -> None:
+        for archive in sources:
+            stream.send_sources(archive.chunks(), str(archive.root))
 
     def _facts(self, worker: str) -> dict[str, str]:
         secrets = self._credentials[worker]
@@ -124,7 +129,8 @@ class ClusterRun:
         self._annotator.close()
         self._leases.close()
         self._teller.join()
-        account = release(self._cluster, self._plan.run_id, self._leases.namespaces)
+        seconds = self._plan.limits.release
+        account = release(self._cluster, self._plan.run_id, self._leases.namespaces, seconds=seconds)
         self._cluster.close()
         return account
 

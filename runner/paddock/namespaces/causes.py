@@ -24,6 +24,18 @@ _REMEDIES: Mapping[str, str] = {
 """Reasons for waiting that do not pass by themselves, with what to do about each."""
 
 
+_UNPLACED = (
+    ("affinity/selector", "Compare node-selector and affinity in [tool.paddock.pod] with the nodes' labels."),
+    ("untolerated taint", "Add tolerations in [tool.paddock.pod] if the pods may run there."),
+    ("", "Ask for fewer workers or more nodes."),
+)
+"""What the scheduler says -> what to do about it; the first that holds."""
+
+
+def _unplaced(message: str) -> str:
+    return next(remedy for sign, remedy in _UNPLACED if sign in message)
+
+
 def hopeless(pod: Manifest) -> str:
     """Return why waiting for the pod to run is pointless; empty while there is hope."""
     return _ended(pod) or next(_stuck(pod), "")
@@ -34,7 +46,7 @@ def pending(pod: Manifest) -> str:
     unschedulable = (one for one in _conditions(pod) if one["type"] == "PodScheduled" and one["status"] == "False")
     for condition in unschedulable:
         message = condition.get("message", "no reason given")
-        return f"it cannot be scheduled: {message}. Ask for fewer workers or more nodes."
+        return f"it cannot be scheduled: {message.rstrip('.')}. {_unplaced(message)}"
     for status in _statuses(pod):
         waiting = status["state"].get("waiting", {})
         if waiting:

@@ -45,7 +45,7 @@ def _worth_another_try(error: ClusterError) -> bool:
     return behind or is_transient(error)
 
 
-_POLICY = RetryPolicy(worth_it=_worth_another_try, first_pause=0.01, longest_pause=0.5)
+POLICY = RetryPolicy(worth_it=_worth_another_try, first_pause=0.01, longest_pause=0.5)
 
 
 class Leases:
@@ -158,7 +158,7 @@ class Leases:
         self._pods.notify()
 
     def _create(self, manifest: Manifest, deadline: Deadline) -> None:
-        self._cluster.create(manifest, deadline=deadline, policy=_POLICY)
+        self._cluster.create(manifest, deadline=deadline, policy=POLICY)
 
     @staticmethod
     def _runs(pod: Manifest | None, namespace: str) -> bool | None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from paddock import names
+from paddock.namespaces import additions
 from paddock.resources import k8s_folder
+from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,6 +70,9 @@ def build(
 
     ``credentials`` maps the name of each Secret to its entries; ``warm`` is the process that the pod's supervisor
     starts before it is asked, see ``workers.worker.warm_order``.
+
+    Raises:
+        UsageError: what the user adds to pods would change what Paddock sets.
     """
     namespace = names.namespace_name(plan.run_id, worker)
     manifests = [_complete(copy.deepcopy(raw), plan, worker, namespace) for raw in _templates()]
@@ -76,7 +81,11 @@ def build(
             manifest["stringData"] = dict(credentials[manifest["metadata"]["name"]])
         if warm and (manifest["kind"], manifest["metadata"]["name"]) == ("Pod", "worker"):
             manifest["spec"]["containers"][0]["command"] += ["--warm", warm]
-    return NamespaceObjects(namespace, _staged(manifests))
+    return NamespaceObjects(namespace, _staged([_added(manifest, plan) for manifest in manifests]))
+
+
+def _added(manifest: Manifest, plan: RunPlan) -> Manifest:
+    return additions.applied(manifest, plan.additions) if manifest["kind"] == "Pod" else manifest
 
 
 def supervisor_python(plan: RunPlan) -> str:
@@ -120,6 +129,8 @@ def _complete(manifest: Manifest, plan: RunPlan, worker: str, namespace: str) ->
     metadata["labels"] = metadata.get("labels", {}) | names.labels(plan.run_id, worker, component)
     if manifest["kind"] == "Namespace":
         metadata["name"] = namespace
+        levels = [key for key in metadata["labels"] if key.startswith("pod-security.kubernetes.io/")]
+        metadata["labels"] |= dict.fromkeys(levels, plan.security)
     else:
         metadata["namespace"] = namespace
     if manifest["kind"] == "Service":
@@ -131,20 +142,28 @@ def _complete(manifest: Manifest, plan: RunPlan, worker: str, namespace: str) ->
 
 def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
     spec["activeDeadlineSeconds"] = plan.deadline
-    spec["securityContext"] = {
-        "runAsNonRoot": True,
-        "runAsUser": plan.uid,
-        "runAsGroup": plan.uid,
-        "fsGroup": plan.uid,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+    spec["securityContext"] = _pod_security(plan, component)
     images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
     for container in spec["containers"]:
         container["image"] = images[component]
         container["imagePullPolicy"] = "IfNotPresent"
-        container["securityContext"] = dict(_RESTRICTED)
+        if not _may_more(plan, component):
+            container["securityContext"] = dict(_RESTRICTED)
     if component == "worker":
         _complete_worker(spec, plan)
+
+
+def _may_more(plan: RunPlan, component: str) -> bool:
+    """Return whether the baseline level was chosen and this is the pod it was chosen for: the one with the tests."""
+    return plan.security == "baseline" and component == "worker"
+
+
+def _pod_security(plan: RunPlan, component: str) -> dict[str, Any]:
+    seccomp = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if plan.uid is None:
+        return {"runAsNonRoot": True, **seccomp}
+    uid = plan.uid if component == "worker" else plan.uid or DEFAULT_UID  # PostgreSQL refuses to run as root
+    return {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": uid, "fsGroup": uid, **seccomp}
 
 
 def _complete_worker(spec: dict[str, Any], plan: RunPlan) -> None:

@@ -24,17 +24,20 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 _DELETED, _NEVER_MADE = "deleted", "never made"
-_SECONDS = 20.0
+_SECONDS = 60.0
+"""Default limit of asking for the deletion of all namespaces."""
+
 _LOOK_EVERY = 0.2  # seconds between looks at namespaces that are going away; each takes the controller over 5 s
 
 
-def release(cluster: Cluster, run_id: str, namespaces: Sequence[str]) -> Account:
-    """Delete the pods of all ``namespaces`` at once and ask for the namespaces' deletion, concurrently.
+def release(cluster: Cluster, run_id: str, namespaces: Sequence[str], *, seconds: float = _SECONDS) -> Account:
+    """Delete the pods of all ``namespaces`` at once and ask for the namespaces' deletion, within ``seconds`` for all.
 
     The namespaces vanish some 5 s later, by the namespace controller; nobody waits for it here.
     """
+    deadline = Deadline(seconds)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="release") as pool:
-        ends = dict(zip(namespaces, pool.map(lambda name: _delete(cluster, name), namespaces), strict=True))
+        ends = dict(zip(namespaces, pool.map(lambda name: _delete(cluster, name, deadline), namespaces), strict=True))
     created = [name for name, end in ends.items() if end != _NEVER_MADE]
     left = {name: end for name, end in ends.items() if end not in {_DELETED, _NEVER_MADE}}
     if not left:
@@ -60,8 +63,7 @@ def reap(cluster: Cluster, run_id: str, *, seconds: float) -> Account:
     return Account(created=ours, deleted=[name for name in ours if name not in left], left=left)
 
 
-def _delete(cluster: Cluster, namespace: str) -> str:
-    deadline = Deadline(_SECONDS)
+def _delete(cluster: Cluster, namespace: str, deadline: Deadline) -> str:
     try:
         cluster.delete(requests.delete_pods(namespace), deadline=deadline)
         existed = cluster.delete(requests.delete(requests.NAMESPACE, namespace), deadline=deadline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from paddock.errors import PaddockError, UsageError
 from paddock.node import privilege
-from paddock.node.places import ADMIN_KUBECONFIG, STATE
+from paddock.node.handing import hand_over
+from paddock.node.places import STATE
+from paddock.node.pruning import KEPT_DAYS
 from paddock.node.reaching import access
 
 if TYPE_CHECKING:
@@ -36,7 +39,10 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="node_command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="start the node; builds it the first time").set_defaults(handler=_up)
     commands.add_parser("down", help="remove the node and everything it made").set_defaults(handler=_down)
-    commands.add_parser("status", help="show the node's components").set_defaults(handler=_status)
+    status = commands.add_parser("status", help="show the node's components")
+    status.add_argument("--json", action="store_true", help="for programs; sizes in bytes, times in seconds")
+    status.set_defaults(handler=_status)
+    _add_prune(commands.add_parser("prune", help="show the disk use of the cache, and remove what is old"))
     logs = commands.add_parser("logs", help="show a component's log")
     logs.add_argument(
         "component", nargs="?", help="its name as `status` shows it, or `supervisor`; default: list the logs"
@@ -48,6 +54,21 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     # kubectl's options are its own, even --help.
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER, help="what kubectl is to do, such as `get pods -A`")
     kubectl.set_defaults(handler=_kubectl)
+
+
+def _add_prune(prune: argparse.ArgumentParser) -> None:
+    prune.add_argument("--dry-run", action="store_true", help="remove nothing")
+    prune.add_argument("--images", action="store_true", help="remove all images too; only while the node is down")
+    help_line = "builds that were used within so many days stay (default: %(default)g)"
+    prune.add_argument("--days", type=_days, default=KEPT_DAYS, metavar="N", help=help_line)
+    prune.set_defaults(handler=_prune)
+
+
+def _days(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (days := float(text)) < float("inf"):
+            return days
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of days; expected 0 or more")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +101,7 @@ def _up(_arguments: argparse.Namespace) -> int:
     was_up = access() is not None
     found = lifecycle.up(report=_hint)
     _say("node already up" if was_up else f"node up in {time.monotonic() - started:.1f} s")
-    _hint(f"export KUBECONFIG={found.kubeconfig}")
+    _hint(f"export KUBECONFIG={hand_over(found.kubeconfig)}")
     return 0
 
 
@@ -93,13 +114,44 @@ def _down(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _status(_arguments: argparse.Namespace) -> int:
+def _status(arguments: argparse.Namespace) -> int:
     from paddock.node.statuses import read_status  # noqa: PLC0415 - as for _up
 
     privilege.require_readable(STATE)
     found = read_status()
-    _say(table(found))
+    _say(as_json(found) if arguments.json else table(found))
     return 0 if found.state == "up" else _NOT_UP
+
+
+def as_json(status: NodeStatus) -> str:
+    """Return a node's state for programs: sizes in bytes, times in seconds, no process as ``null``."""
+    components = [
+        {
+            "name": each.name,
+            "state": each.state,
+            "pid": each.process.pid if each.process else None,
+            "restarts": each.restarts,
+            "uptime": round(each.uptime, 1),
+            "memory": each.memory,
+        }
+        for each in status.components
+    ]
+    return json.dumps({"state": status.state, "components": components}, indent=1)
+
+
+def _prune(arguments: argparse.Namespace) -> int:
+    from paddock.node import pruning  # noqa: PLC0415 - as for _up
+
+    privilege.require_readable(STATE)
+    found = pruning.entries(days=arguments.days, images=arguments.images)
+    if not arguments.dry_run:
+        pruning.remove(found)
+    verb = "would remove" if arguments.dry_run else "removed"
+    for entry in found:
+        why = f" ({entry.needed})" if entry.needed else f" (used {_age(entry.idle)} ago)"
+        _say(f"{'kept' if entry.needed else verb} {_megabytes(entry.size)} {entry.path}{why}")
+    _say(f"{verb} {_megabytes(sum(entry.size for entry in found if not entry.needed))} in all")
+    return 0
 
 
 def table(status: NodeStatus) -> str:
@@ -147,8 +199,9 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _kubeconfig(_arguments: argparse.Namespace) -> int:
-    _say(str(_reachable().kubeconfig))
-    _hint(f"export KUBECONFIG={ADMIN_KUBECONFIG}")
+    kubeconfig = hand_over(_reachable().kubeconfig)
+    _say(str(kubeconfig))
+    _hint(f"export KUBECONFIG={kubeconfig}")
     return 0
 
 

@@ -61,6 +61,18 @@ def myself() -> ProcessIdentity:
     return ProcessIdentity(os.getpid(), int(_stat_fields(os.getpid())[_START_FIELD]))
 
 
+def inheritable_descriptors() -> list[int]:
+    """Return the open files, beyond the standard three, that a program started by this process would inherit."""
+    numbers = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    return [number for number in numbers if number > 2 and _is_inheritable(number)]  # noqa: PLR2004 - stdin, stdout, stderr
+
+
+def _is_inheritable(descriptor: int) -> bool:
+    with suppress(OSError):  # the one that listed them is closed by now
+        return os.get_inheritable(descriptor)
+    return False
+
+
 def proportional_memory(pid: int) -> int:
     """Return a process' proportional set size in bytes (shared pages divided among their users), 0 when it is gone."""
     with suppress(OSError):

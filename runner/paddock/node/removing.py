@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paddock.errors import NodeError
-from paddock.node import cgroups, firewall, links, mounts, preparing
+from paddock.node import cgroups, firewall, handing, links, mounts, preparing
 from paddock.node.layout import from_json
 from paddock.node.places import LAYOUT_FILE, MACHINE_FILE, STATE
 from paddock.node.statuses import read_status
@@ -42,6 +42,7 @@ def remove(report: Callable[[str], None]) -> None:
     report("removing the node")
     if LAYOUT_FILE.exists():  # written before anything else is done to the machine
         _remove_from_machine(from_json(LAYOUT_FILE.read_text()))
+    handing.take_back()
     shutil.rmtree(STATE)
 
 

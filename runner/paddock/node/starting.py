@@ -17,6 +17,7 @@ from paddock.node.building import build_all, tool
 from paddock.node.layout import CONTEXT, from_json
 from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE
 from paddock.node.planning import plan
+from paddock.node.processes import inheritable_descriptors
 from paddock.node.reaching import NodeAccess
 from paddock.node.statuses import read_status
 
@@ -78,6 +79,8 @@ def _start_supervisor(layout: NodeLayout) -> int:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log, 1),
                 (os.POSIX_SPAWN_DUP2, log, 2),
+                # What a caller left open, such as the lock of `flock FILE paddock node up`, would stay open with it.
+                *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in inheritable_descriptors()),
             ],
             setsid=True,  # it outlives the shell, and Ctrl-C there does not reach it
         )

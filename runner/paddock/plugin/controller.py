@@ -44,7 +44,8 @@ class Controller:
         self._config = config
         self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        self._nodes = Nodes(config, self._open, Doings(self._note).hear, facts.told(config, settings.templates))
+        told = facts.told(config, settings.templates)
+        self._nodes = Nodes(config, self._open, Doings(self._note).hear, told, settings.limits.start)
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
         self._sent = ""

@@ -64,6 +64,9 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         images=settings.image_choices(config.rootpath),
         sources=choose(root, include=settings.include, exclude=settings.exclude, limit=settings.sources_size),
         artifacts=_artifacts(config.rootpath, settings),
+        uid=settings.uid,
+        security=settings.security,
+        additions=settings.additions,
     )
 
 

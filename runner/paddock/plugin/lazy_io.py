@@ -13,7 +13,9 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from paddock.deadlines import within
 from paddock.errors import PaddockError, StreamBroken, StreamEnded
+from paddock.specs import PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,21 +53,29 @@ class LazyIO:
         self._incoming = bytearray()
         self._reason = "closed"
 
-    def start(self, open_stream: Callable[[], WorkerStream], on_failure: Callable[[str], None]) -> None:
-        """Open the stream and shake hands in a thread; ``on_failure(reason)`` is called there if that fails."""
+    def start(
+        self,
+        open_stream: Callable[[], WorkerStream],
+        on_failure: Callable[[str], None],
+        limit: float = PhaseLimits.start,
+    ) -> None:
+        """Open the stream and shake hands in a thread; ``on_failure(reason)`` is called there if that fails.
+
+        ``limit`` is how many seconds the worker's process may take to its answer, once its stream is open.
+        """
         threading.Thread(
             target=self._start,
-            args=(open_stream, on_failure),
+            args=(open_stream, on_failure, limit),
             name=f"paddock-open-{self._worker}",
             daemon=True,
         ).start()
 
-    def _start(self, open_stream: Callable[[], WorkerStream], on_failure: Callable[[str], None]) -> None:
+    def _start(self, open_stream: Callable[[], WorkerStream], on_failure: Callable[[str], None], limit: float) -> None:
         try:
             stream = open_stream()
             self._adopt(stream)
             stream.write(self._boot_line)
-            self._check_answer(stream.read(len(ANSWER)))
+            self._check_answer(within(limit, lambda: stream.read(len(ANSWER)), lambda: self._silent(limit)))
             self._send_outgoing(stream)
         except PaddockError as error:
             self._fail(str(error), on_failure)
@@ -78,6 +88,12 @@ class LazyIO:
             closed = self._state is _State.CLOSED
         if closed:
             stream.kill()
+
+    def _silent(self, seconds: float) -> StreamBroken:
+        return StreamBroken(
+            f"the worker process of {self._worker} gave no answer within {seconds:g} s: its start-up hangs. "
+            "Look at what its interpreter runs at the start, or allow more with --paddock-start-limit."
+        )
 
     def _check_answer(self, answer: bytes) -> None:
         if not answer:

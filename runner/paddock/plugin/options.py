@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator, Mapping
 
+    from paddock.settings.kinds import Kind
     from paddock.settings.resolution import Settings
 
 WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
@@ -32,7 +33,7 @@ def declare(parser: pytest.Parser) -> None:
         )
 
 
-def _shape(kind: table.Kind, option: table.Option) -> dict[str, str]:
+def _shape(kind: Kind, option: table.Option) -> dict[str, str]:
     if kind.switch:
         return {"action": "store_const", "const": "true"}
     return {"action": "append" if kind.repeated else "store", "metavar": option.kind.metavar}

@@ -30,6 +30,7 @@ from execnet.gateway import RInfo
 from paddock.plugin import forwarding, remote
 from paddock.plugin.lazy_io import LazyIO
 from paddock.plugin.roster import CANCELLED, OPEN_FAILED, Action, Roster
+from paddock.specs import PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,7 +118,9 @@ class Nodes:
         open_stream: Callable[[str], WorkerStream],
         on_word: Callable[[str, str, Mapping[str, Any]], None],
         told: Mapping[str, object] | None = None,
+        start_limit: float = PhaseLimits.start,
     ) -> None:
+        self._start_limit = start_limit
         self._told = told or {}
         """What every worker is told beside, see ``remote.KEY``."""
         self.roster = Roster()
@@ -144,7 +147,7 @@ class Nodes:
         self._nodes[worker], self._forward[worker] = node, node.putevent
         node.putevent = partial(self._hear, node)
         node.workerinput[remote.KEY] = self._input(node)
-        _io(node).start(partial(self._open_stream, worker), partial(self._tell, node, OPEN_FAILED))
+        _io(node).start(partial(self._open_stream, worker), partial(self._tell, node, OPEN_FAILED), self._start_limit)
 
     def _input(self, node: WorkerController) -> dict[str, object]:
         directory = str(self._config.invocation_params.dir)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paddock.errors import UsageError
 from paddock.settings import pyproject
-from paddock.settings.table import shown
+from paddock.settings.kinds import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from paddock import names
 from paddock.errors import UsageError
 from paddock.services import placeholders
-from paddock.settings import templates
+from paddock.settings import pods, templates
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
 from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddock.settings.table import Option, Raw
+    from paddock.specs import PodAddition
 
 __all__ = ["Given", "Settings", "read_pyproject", "resolve"]
 
-_TABLES_OF_OTHERS = ("sessions",)
-"""Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` checks its own."""
+_TABLES_OF_OTHERS = ("sessions", pods.KEY)
+"""Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` and ``settings.pods`` check theirs."""
 
 VARIABLES_OF_OTHERS = frozenset({"PADDOCK_CACHE", "PADDOCK_FACTS", *placeholders.VARIABLES.values()})
 """Variables of Paddock that are no options; a test finds them in the sources."""
@@ -66,6 +67,11 @@ class Settings:
     """``yaml`` or ``json``: the run is printed and not made."""
     worker_memory: str
     worker_cpu: str
+    uid: int | str | None
+    """User of the pods, ``specs.PLATFORM_UID``, or ``None`` for the one who runs pytest."""
+    security: str
+    additions: tuple[PodAddition, ...]
+    """What the user adds to pods."""
     variables: tuple[str, ...]
     """Names of environment variables that travel to the workers, beside those that always do."""
     templates: Mapping[str, str]
@@ -126,6 +132,8 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     del values["enabled"]
     values["variables"] = values.pop("env")
     values["templates"] = templates.read(document)
+    values["additions"] = pods.read(document, values.pop("pod_patch"))  # type: ignore[arg-type] # its kind gives a path
+    _check_together(values, given)
     values["run_id"] = values["run_id"] or names.new_run_id()
     return Settings(limits=limits, given=given, **values)  # type: ignore[arg-type] # each kind gives the field's type; a test compares them
 
@@ -190,6 +198,14 @@ def _check_keys(document: Pyproject) -> None:
     for key in document:
         if key not in (*known, *_TABLES_OF_OTHERS):
             raise UsageError(f"[{TABLE}] of {document.place(key)} has the unknown key {key!r}.{_hint(key, known)}")
+
+
+def _check_together(values: Mapping[str, object], given: Mapping[str, Given]) -> None:
+    if values["uid"] == 0 and values["security"] != "baseline":
+        where, level = origin(BY_NAME["uid"], given["uid"].source), BY_NAME["security"]
+        raise UsageError(
+            f"{where} is 0, but the security level {values['security']} refuses root: add {level.flag}=baseline."
+        )
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:

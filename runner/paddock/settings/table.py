@@ -6,31 +6,38 @@ Every pytest run imports this module, so it imports little. It must not know pyt
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
+from paddock.settings.kinds import (
+    FILE,
+    FOLDER,
+    MAJOR,
+    PACKAGES,
+    PATTERNS,
+    QUANTITY,
+    RUN_ID,
+    SECONDS,
+    SIZE,
+    SWITCH,
+    TEXT,
+    UID,
+    VARIABLES,
+    WHOLE,
+    Kind,
+    choice,
+    shown,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     Raw = str | list[str] | None
     """What a command line gives for one option: ``None`` when it was not there, a list when it may be repeated."""
 
 TABLE = "tool.paddock"
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
-_QUANTITY = r"[0-9]{1,15}(\.[0-9]{1,9})?(m|[kMGTPE]|[KMGTPE]i)?"
-VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
-"""What the name of an environment variable looks like."""
-_SHOWN = 200
-LONGEST = 2**31 - 1
-"""Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
-_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
-_SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-_RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
 
 class Source(IntEnum):
@@ -40,128 +47,6 @@ class Source(IntEnum):
     PYPROJECT = 1
     ENVIRONMENT = 2
     FLAG = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A kind of value: how it is read from text, and what TOML may hold for it."""
-
-    expected: str
-    """Completes "expected …" in an error message."""
-    parse: Callable[[str], object]
-    """Raises ValueError for text that is not of this kind."""
-    toml: tuple[type, ...] = (str,)
-    repeated: bool = False
-    switch: bool = False
-    """A flag without a value."""
-    path: bool = False
-    metavar: str = "TEXT"
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in _TRUE | _FALSE:
-        raise ValueError(text)
-    return text.lower() in _TRUE
-
-
-def _positive(number: Callable[[str], float]) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = number(text)
-        if not 0 < value <= LONGEST:
-            raise ValueError(text)
-        return value
-
-    return parse
-
-
-def _matching(pattern: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text):  # compiled when needed: most runs of pytest give none of our options
-            raise ValueError(text)
-        return text
-
-    return parse
-
-
-def _names(pattern: str) -> Callable[[str], tuple[str, ...]]:
-    one = _matching(pattern)
-    return lambda text: tuple(one(name.strip()) for name in text.split(",") if name.strip())
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"([1-9][0-9]*)([kKMG]?i?)", text)
-    if found is None or found[2] not in _SIZES:
-        raise ValueError(text)
-    return int(found[1]) * _SIZES[found[2]]
-
-
-def _patterns(text: str) -> tuple[str, ...]:
-    found = tuple(pattern.strip() for pattern in text.split(",") if pattern.strip())
-    if any(pattern.startswith("/") or ".." in pattern.split("/") for pattern in found):
-        raise ValueError(text)
-    return found
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError(text)
-    return text
-
-
-def _path(text: str) -> Path:
-    if "\0" in text:
-        raise ValueError(text)
-    return Path(_text(text))
-
-
-def _choice(*values: str) -> Kind:
-    def parse(text: str) -> str:
-        if text not in values:
-            raise ValueError(text)
-        return text
-
-    return Kind(expected="one of " + ", ".join(values), parse=parse, metavar="|".join(values))
-
-
-SWITCH = Kind(expected="true or false", parse=_boolean, toml=(bool,), switch=True, metavar="")
-TEXT = Kind(expected="a text that is not empty", parse=_text)
-FILE = Kind(expected="the path of a file", parse=_path, path=True, metavar="PATH")
-FOLDER = Kind(expected="the path of a folder", parse=_path, path=True, metavar="PATH")
-SECONDS = Kind(expected="seconds, a number above zero", parse=_positive(float), toml=(int, float), metavar="SECONDS")
-WHOLE = Kind(expected="seconds, a whole number above zero", parse=_positive(int), toml=(int,), metavar="SECONDS")
-QUANTITY = Kind(
-    expected="a Kubernetes quantity such as 512Mi, 1Gi, 100m or 2",
-    parse=_matching(_QUANTITY),
-    metavar="QUANTITY",
-)
-SIZE = Kind(expected="a size such as 500k, 200Mi or 1Gi", parse=_size, toml=(str, int), metavar="SIZE")
-PATTERNS = Kind(
-    expected="patterns of paths below the project's root, such as data/*.bin, separated by commas",
-    parse=_patterns,
-    toml=(list,),
-    repeated=True,
-    metavar="PATTERN",
-)
-RUN_ID = Kind(
-    expected="1 to 20 lower-case letters, digits and inner hyphens",
-    parse=_matching(_RUN_ID),
-    metavar="ID",
-)
-VARIABLES = Kind(
-    expected="names of environment variables, separated by commas",
-    parse=_names(VARIABLE),
-    toml=(list,),
-    repeated=True,
-    metavar="NAME",
-)
-PACKAGES = Kind(
-    expected="names of Debian packages, separated by commas",
-    parse=_names(_PACKAGE),
-    toml=(list,),
-    repeated=True,
-    metavar="NAME",
-)
-MAJOR = Kind(expected="a major version such as 15", parse=_matching(r"[1-9][0-9]"), toml=(str, int), metavar="VERSION")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,12 +87,14 @@ class Option:
 
 
 LIMITS = {
+    "node": ("1800", "time limit of the embedded node's start; the first one builds Kubernetes"),
     "image": ("600", "time limit of building and pushing images; the first one downloads a distribution"),
     "namespace": ("30", "time limit of making a worker's namespace and its objects"),
     "scheduling": ("120", "time limit of a worker pod, from made to running"),
     "service": ("60", "time limit of a broker or a database, from its pod made to its first answer"),
     "sources": ("120", "time limit of sending and unpacking the sources"),
     "artifacts": ("120", "time limit of getting artifacts back, from the end of the tests"),
+    "start": ("60", "time limit of a worker's process, from started to its first answer"),
     "release": ("60", "time limit of the namespaces' deletion at the end"),
 }
 """Field of ``specs.PhaseLimits`` -> default and help; a test holds the two together."""
@@ -223,7 +110,7 @@ OPTIONS = (
     ),
     Option(
         name="engine",
-        kind=_choice("kubernetes", "local", "auto"),
+        kind=choice("kubernetes", "local", "auto"),
         default="kubernetes",
         help="what carries the workers",
     ),
@@ -285,12 +172,30 @@ OPTIONS = (
     ),
     Option(
         name="plan",
-        kind=_choice("yaml", "json"),
+        kind=choice("yaml", "json"),
         in_pyproject=False,  # a project whose runs only ever print would be a riddle
         help="print every object that the run would make, credentials masked, and make none",
     ),
     Option(name="worker-memory", kind=QUANTITY, default="1Gi", help="memory limit of a worker pod"),
     Option(name="worker-cpu", kind=QUANTITY, default="100m", help="processor share that a worker pod requests"),
+    Option(
+        name="uid",
+        kind=UID,
+        help="user that the pods run as; by default the one who runs pytest, and 1000 for root; "
+        "0 needs --paddock-security=baseline and holds for the worker's pod only",
+    ),
+    Option(
+        name="security",
+        kind=choice("restricted", "baseline"),
+        default="restricted",
+        help="pod security level of the namespaces; baseline takes the limits off the worker's pod",
+    ),
+    Option(
+        name="pod-patch",
+        kind=FILE,
+        in_pyproject=False,  # there it is `patch` in [tool.paddock.pod], beside what else is added to pods
+        help="YAML file with fields that are added to pods ([tool.paddock.pod] adds others)",
+    ),
     Option(
         name="env",
         kind=VARIABLES,
@@ -350,15 +255,6 @@ def parse(option: Option, text: str, source: Source) -> object:
 def complaint(option: Option, value: object, source: Source, place: str = "pyproject.toml") -> str:
     """Return the one sentence about a value that cannot be meant; ``place`` is file and line of a key."""
     return f"{origin(option, source, place)} is {shown(value)}; expected {option.kind.expected}."
-
-
-def shown(value: object) -> str:
-    """Return a value as a message names it: in one line, and not without end."""
-    try:
-        text = repr(value)
-    except ValueError:  # TOML's hexadecimal numbers have no limit, Python's decimal ones have
-        return "a number with thousands of digits"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def origin(option: Option, source: Source, place: str = "pyproject.toml") -> str:

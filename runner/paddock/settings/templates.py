@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
 from paddock.services import placeholders
-from paddock.settings.table import VARIABLE, shown
+from paddock.settings.kinds import VARIABLE, shown
 
 if TYPE_CHECKING:
     from paddock.settings.pyproject import Pyproject

@@ -6,12 +6,13 @@ Run with ``PADDOCK_UPDATE_GOLDEN=1`` after a change that is meant, and read the 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from paddock.namespaces import manifests
-from paddock.specs import Images, PythonEnvironment, RunPlan
+from paddock.specs import Images, PodAddition, PythonEnvironment, RunPlan
 
 GOLDEN = Path(__file__).with_name("namespace.golden.yaml")
 PLAN = RunPlan(
@@ -41,3 +42,42 @@ def test_the_objects_of_a_namespace_are_as_reviewed() -> None:
     if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
         GOLDEN.write_text(built)
     assert built == GOLDEN.read_text()
+
+
+ADDED = Path(__file__).with_name("added.golden.yaml")
+ADDITIONS = (
+    PodAddition(
+        file="pyproject.toml:3",
+        manifest={
+            "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
+            "spec": {
+                "nodeSelector": {"pool": "ci"},
+                "tolerations": [{"key": "ci", "operator": "Exists"}],
+                "priorityClassName": "low",
+                "runtimeClassName": "gvisor",
+            },
+        },
+    ),
+    PodAddition(
+        file="pods.yaml",
+        pod="worker",
+        manifest={
+            "spec": {
+                "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+                "containers": [
+                    {"name": "worker", "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}]},
+                ],
+            },
+        },
+    ),
+)
+
+
+def test_pods_with_additions_of_the_user_are_as_reviewed() -> None:
+    """On a platform that assigns the user: what is added stands behind what Paddock sets, and nothing of that moves."""
+    plan = replace(PLAN, uid=None, additions=ADDITIONS)
+    pods = [one for one in manifests.build(plan, "gw0", SECRETS).all() if one["kind"] == "Pod"]
+    built = yaml.safe_dump_all(pods, sort_keys=False)
+    if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
+        ADDED.write_text(built)
+    assert built == ADDED.read_text()

@@ -116,3 +116,25 @@ def test_the_command_starts_fast() -> None:
     """Only light modules are loaded before a subcommand runs: the start is felt each time."""
     loaded = run("-c", "import sys, paddock.cli.main; print(*sys.modules)").stdout.split()
     assert set(loaded).isdisjoint({"kubernetes", "yaml", "cryptography", "pytest", "rich", "psycopg"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["reap", "--run", "BAD!"], "argument --run: 'BAD!' is no run id; expected 1 to 20 lower-case letters, digits"),
+        (
+            ["reap", "--run", "a", "--wait", "soon"],
+            "argument --wait: 'soon' is no number of seconds; expected",
+        ),
+        (["reap", "--run", "a", "--wait", "-1"], "argument --wait: '-1' is no number of seconds; expected 0 or more"),
+        (["node", "prune", "--days", "x"], "argument --days: 'x' is no number of days; expected 0 or more"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_line_and_exit_code_4(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Named with what was expected, before anything is asked of a cluster."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 4
+    assert sentence in capsys.readouterr().err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from paddock.namespaces import causes
 
 JSON = dict[str, Any]
@@ -85,3 +87,19 @@ def test_a_deleted_pod_is_called_deleted() -> None:
     """Deletion by hand is not mistaken for a crash."""
     deleted = {**RUNNING, "metadata": {**RUNNING["metadata"], "deletionTimestamp": "2030-01-01T00:00:00Z"}}
     assert causes.ended(deleted) == "its pod was deleted"
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("1 Insufficient cpu.", "Ask for fewer workers or more nodes."),
+        ("1 node(s) didn't match Pod's node affinity/selector.", "Compare node-selector and affinity"),
+        ("1 node(s) had untolerated taint {ci: }.", "Add tolerations"),
+    ],
+)
+def test_a_pod_without_a_place_is_told_with_what_would_give_it_one(reason: str, remedy: str) -> None:
+    """What the user said about places has another remedy than a node that is full."""
+    condition = {"type": "PodScheduled", "status": "False", "message": f"0/1 nodes are available: {reason}"}
+    sentence = causes.pending(pod(conditions=(condition,)))
+    assert remedy in sentence
+    assert ".." not in sentence

@@ -47,6 +47,7 @@ class State:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     """A state folder that is not this machine's."""
     folder = tmp_path / "node"
+    monkeypatch.delenv("SUDO_UID", raising=False)
     monkeypatch.setattr(reaching, "ACCESS_FILE", folder / "access.json")
     monkeypatch.setattr(statuses, "STATUS_FILE", folder / "status.json")
     monkeypatch.setattr(statuses, "STATE", folder)
@@ -150,6 +151,19 @@ def test_status_tells_by_its_exit_code(state: State, capsys: pytest.CaptureFixtu
     state.write_status(myself(), etcd=("ready", myself()))
     state.write_access(myself())
     assert run("status") == 0
+
+
+def test_status_can_be_read_by_programs(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same facts as in the table, unrounded; the exit code is the same."""
+    state.write_status(myself(), etcd=("ready", myself()), kubelet=("pausing", GONE))
+    assert run("status", "--json") == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["state"] == "starting"
+    etcd, kubelet = told["components"]
+    assert (etcd["name"], etcd["state"], etcd["pid"], etcd["restarts"]) == ("etcd", "ready", os.getpid(), 2)
+    assert etcd["memory"] > 1_000_000
+    assert etcd["uptime"] > 0
+    assert kubelet["pid"] is None
 
 
 def test_kubeconfig_prints_the_path_alone(state: State, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,12 +75,12 @@ class FakeStream:
 class Harness:
     """A LazyIO, the stream it will get, and the gate before it."""
 
-    def __init__(self, stream: FakeStream | Exception) -> None:
+    def __init__(self, stream: FakeStream | Exception, limit: float = LIMIT) -> None:
         self.stream, self._gate = stream, threading.Event()
         self.failures: list[str] = []
         self.failed = threading.Event()
         self.io = LazyIO("gw0", b"boot\n", cast("ExecModel", None))
-        self.io.start(self._open, self._note)
+        self.io.start(self._open, self._note, limit)
 
     def _open(self) -> FakeStream:
         assert self._gate.wait(LIMIT)
@@ -212,6 +212,21 @@ def test_a_wrong_answer_is_a_failure_and_the_worker_is_killed(incoming: bytes, w
     joined()
     assert words in harness.failures[0]
     assert "kill" in stream.calls
+
+
+def test_a_worker_that_starts_and_says_nothing_is_ended() -> None:
+    """A start-up that hangs does not hang the run: it is told with the option that allows more."""
+    stream = FakeStream(incoming=b"")
+    harness = Harness(stream, limit=0.05)
+    harness.open_gate()
+    assert harness.failed.wait(LIMIT)
+    assert "no answer within 0.05 s" in harness.failures[0]
+    assert "--paddock-start-limit" in harness.failures[0]
+    assert "kill" in stream.calls
+    stream.end()
+    for thread in threading.enumerate():
+        if thread.name == "paddock-limited":
+            thread.join(LIMIT)
 
 
 def test_a_worker_that_comes_too_late_is_killed_silently() -> None:
