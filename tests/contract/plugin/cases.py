@@ -5,13 +5,14 @@ Each case is a function of a ``Run``; the engine behind it is the caller's, so t
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from tests.contract.plugin.running import Interrupt
+from tests.contract.plugin.running import Interrupt, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -402,6 +403,36 @@ def executable_bits_and_links_travel(run: Run) -> None:
         (folder / name).symlink_to(target)
     result = run("-n1")
     assert (result.code, result.counts) == (0, {"passed": 3}), result
+
+
+SIBLING = {
+    "site/lib-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: lib\nVersion: 1.0\n",
+    "src/lib/__init__.py": "",
+    "src/lib/data.txt": "beside",
+    "node_modules/not/sent": "",
+}
+
+
+@case
+def siblings_installed_in_place_are_sent(run: Run) -> None:
+    """A package installed in editable form outside of the project works in the pods, at its own path."""
+    project = run("--collect-only", "-q", files={"empty.txt": ""}, paddock=False).folder
+    sibling = project.parent / f"{project.name}-sibling"
+    origin = json.dumps({"url": sibling.as_uri(), "dir_info": {"editable": True}})
+    write(sibling, {**SIBLING, "site/lib-1.0.dist-info/direct_url.json": origin})
+    text = f"""
+        import lib, pathlib
+        def test_lib(): assert lib.__file__ == "{sibling}/src/lib/__init__.py"
+        def test_data(): assert pathlib.Path(lib.__file__).with_name("data.txt").read_text() == "beside"
+        def test_copy(): assert not pathlib.Path("{sibling}/node_modules").exists()
+    """
+    ini = f"[pytest]\npythonpath = {sibling}/site {sibling}/src\n"
+    try:
+        result = run("-n1", files={"test_s.py": text, "pytest.ini": ini})
+    finally:
+        shutil.rmtree(sibling)
+    assert (result.code, result.counts) == (0, {"passed": 3}), result
+    assert f"; with {sibling}\n" in result.out, result
 
 
 @case

@@ -47,8 +47,7 @@ set -e
 ip link set lo up
 hostname "$NAME"
 mount -t tmpfs none "$TEMPORARY"
-mkdir -p "$ROOT"
-mount --bind "$COPY" "$ROOT"
+while read -r copy root; do mkdir -p "$root"; mount --bind "$copy" "$root"; done <<< "$COPIES"
 cd "$DIRECTORY"
 exec "$@"
 """
@@ -204,14 +203,15 @@ class SubprocessEngine:
         if not CAN_SEPARATE:
             self._begin_artifacts(worker, request.root)
             return SubprocessStream(argv, environment, request.working_directory)
-        copy = self._scratch / worker
-        unpack(io.BytesIO(b"".join(pack(request.sources[0]))), str(copy))
+        copy = self._scratch / f"{worker}-root"
+        copies = {str(one.root): f"{copy}{number or ''}" for number, one in enumerate(request.sources)}
+        for one in request.sources:
+            unpack(io.BytesIO(b"".join(pack(one))), copies[str(one.root)])
         self._begin_artifacts(worker, copy)
         temporary = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/mnt")
         place = {
             "NAME": f"pod-{worker}",
-            "COPY": str(copy),
-            "ROOT": str(request.root),
+            "COPIES": "\n".join(f"{place} {root}" for root, place in copies.items()),
             "DIRECTORY": str(request.working_directory),
             "TEMPORARY": temporary,
         }
