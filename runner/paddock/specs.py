@@ -30,7 +30,7 @@ class PhaseLimits:
     """Broker and database pod made to an answer (CONNACK, ``SELECT 1``)."""
     sources: float = 120.0
     """Sources sent and unpacked."""
-    artifacts: float = 120.0
+    artifacts: float = 60.0
     """Artifacts of all workers received, from the end of the tests."""
     release: float = 60.0
     """Namespaces gone after their deletion was asked for."""

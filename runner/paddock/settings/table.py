@@ -181,7 +181,7 @@ LIMITS = {
     "scheduling": ("120", "time limit of a worker pod, from made to running"),
     "service": ("60", "time limit of a broker or a database, from its pod made to its first answer"),
     "sources": ("120", "time limit of sending and unpacking the sources"),
-    "artifacts": ("120", "time limit of getting artifacts back, from the end of the tests"),
+    "artifacts": ("60", "time limit of getting artifacts back, from the end of the tests"),
     "release": ("60", "time limit of the namespaces' deletion at the end"),
 }
 """Field of ``specs.PhaseLimits`` -> default and help; a test holds the two together."""

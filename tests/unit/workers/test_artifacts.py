@@ -314,8 +314,8 @@ def test_the_next_run_removes_what_the_last_one_left(root: Path, tmp_path: Path)
     ours, others = tmp_path / "ours", tmp_path / "others"
     finished(ours, gw7=stream_of(root, "*.bin"))
     write(ours, "notes/gw7.bin")
-    write(others, "gw7/a.bin")
+    write(others, "gw7/a.bin", ".gitignore")
     for folder in (ours, others):
         finished(folder, gw0=stream_of(root, "*.bin"))
     assert sorted(path.name for path in ours.iterdir()) == [".gitignore", "gw0", "notes"]
-    assert sorted(path.name for path in others.iterdir()) == ["gw0", "gw7"]
+    assert sorted(path.name for path in others.iterdir()) == [".gitignore", "gw0", "gw7"]
