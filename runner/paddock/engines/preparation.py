@@ -16,7 +16,6 @@ from paddock.cluster import connect
 from paddock.errors import UsageError
 from paddock.specs import DEFAULT_UID, RunPlan
 from paddock.workers import inpod_files
-from paddock.workers.choice import folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +50,7 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
         inpod=inpod_files.files(),
         uid=uid,
         report=report,
-        roots=folders(request.sources),
+        roots=[one.root for one in request.sources],
     )
     plan = RunPlan(
         run_id=request.run_id,

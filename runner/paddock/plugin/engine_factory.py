@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from paddock.engines.protocol import Engine
     from paddock.settings.resolution import Settings
-    from paddock.workers.sources import SourceSet
 
 PLUGIN = "paddock-engine-factory"
 
@@ -62,21 +61,15 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         kubeconfig=settings.kubeconfig,
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
-        sources=_sources(root, config.rootpath / settings.artifacts_folder, settings),
-        artifacts=_artifacts(config.rootpath / settings.artifacts_folder, settings),
+        sources=choose(root, include=settings.include, exclude=settings.exclude, limit=settings.sources_size),
+        artifacts=_artifacts(config.rootpath, settings),
     )
 
 
-def _sources(root: Path, artifacts: Path, settings: Settings) -> tuple[SourceSet, ...]:
-    # What came back from the last run is not sent to the next one.
-    returned = (str(artifacts.relative_to(root)),) if root in artifacts.parents else ()
-    exclude = (*settings.exclude, *returned)
-    return choose(root, include=settings.include, exclude=exclude, limit=settings.sources_size)
-
-
-def _artifacts(folder: Path, settings: Settings) -> Artifacts | None:
+def _artifacts(rootdir: Path, settings: Settings) -> Artifacts | None:
     if not settings.artifacts:
         return None
+    folder = rootdir / settings.artifacts_folder
     return Artifacts(patterns=settings.artifacts, folder=folder, size=settings.artifacts_size)
 
 

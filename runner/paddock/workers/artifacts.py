@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from paddock.deadlines import Deadline
 from paddock.workers.inpod.unpack import Unpacked, UnpackError, unpack
+from paddock.workers.sources import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 SLACK = 1 << 20
 """Bytes that an archive may be larger than the files in it were allowed to be."""
-MARK = "# Made by Paddock: what the last run's tests wrote. The next run removes it.\n*\n"
-"""Content of the .gitignore in a folder of artifacts; without it nothing there is ever removed."""
+_IGNORED = "# Made by Paddock: what the last run's tests wrote. The next run removes it.\n*\n"
 _WORKER = re.compile(r"gw\d+")
 _MIB = 1 << 20
 
@@ -206,8 +206,7 @@ def _count(files: int) -> str:
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run has put into ``folder``; a folder that Paddock did not make is left as it is."""
-    mark = folder / ".gitignore"
-    if not mark.is_file() or mark.read_text(encoding="utf-8", errors="replace") != MARK:
+    if not (folder / MARK).is_file():
         return
     for place in folder.iterdir():
         if _WORKER.fullmatch(place.name) and place.is_dir() and not place.is_symlink():
@@ -218,4 +217,5 @@ def _mark(folder: Path) -> None:
     """Make the folder, if it is not there, with the sign that it is ours: git ignores it, and it is not sent."""
     if not folder.exists():
         folder.mkdir(parents=True)
-        (folder / ".gitignore").write_text(MARK, encoding="utf-8")
+        (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
+        (folder / MARK).touch()

@@ -59,17 +59,6 @@ def _without(one: SourceSet, roots: Sequence[Path]) -> SourceSet:
     return SourceSet(root=one.root, files=tuple(file for file in one.files if not file.path.startswith(inner)))
 
 
-def folders(sets: Sequence[SourceSet]) -> list[Path]:
-    """Return the folders that must be there, for anyone to write, before the sets are unpacked.
-
-    Those between a root and another one above it belong to them: they would be made for the inner root, but not to be
-    written.
-    """
-    roots = {one.root for one in sets}
-    between = {folder for root in roots for folder in root.parents if roots & {folder, *folder.parents}}
-    return sorted(roots | between)
-
-
 def summary(sets: Sequence[SourceSet]) -> str:
     """Return what is sent in a few words; empty where it is not worth a line."""
     files, size = sum(len(one.files) for one in sets), sum(one.size for one in sets)

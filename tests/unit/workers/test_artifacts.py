@@ -15,9 +15,10 @@ import pytest
 
 from paddock.specs import Artifacts, ExitStatus
 from paddock.workers import artifacts
-from paddock.workers.artifacts import MARK, Gathering, receive
+from paddock.workers.artifacts import Gathering, receive
 from paddock.workers.inpod.artifacts import OVERHEAD, Gathered, Packer, Wanted, mark, pack
 from paddock.workers.inpod.unpack import UnpackError
+from paddock.workers.sources import collect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -281,7 +282,8 @@ def test_each_worker_has_a_folder(root: Path, tmp_path: Path) -> None:
     # Two files of half the limit do not fit both, since a header counts as well.
     assert told[0] == f"artifacts: 2 files, 1.0 MiB, in {folder}"
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.bin")) == ["gw0/a.bin", "gw1/a.bin"]
-    assert (folder / ".gitignore").read_text() == MARK
+    assert (folder / ".gitignore").read_text().endswith("\n*\n")
+    assert collect(tmp_path).paths == {"root/a.bin", "root/b.bin", "root/sent.log"}
     assert len(told) == 2
     assert told[1].startswith("artifacts of gw1: 1 file, 0.5 MiB, did not come, such as b.bin: one worker may send 1 M")
 
@@ -314,8 +316,8 @@ def test_the_next_run_removes_what_the_last_one_left(root: Path, tmp_path: Path)
     ours, others = tmp_path / "ours", tmp_path / "others"
     finished(ours, gw7=stream_of(root, "*.bin"))
     write(ours, "notes/gw7.bin")
-    write(others, "gw7/a.bin", ".gitignore")
+    write(others, "gw7/a.bin")
     for folder in (ours, others):
         finished(folder, gw0=stream_of(root, "*.bin"))
-    assert sorted(path.name for path in ours.iterdir()) == [".gitignore", "gw0", "notes"]
-    assert sorted(path.name for path in others.iterdir()) == [".gitignore", "gw0", "gw7"]
+    assert sorted(path.name for path in ours.iterdir()) == [".gitignore", ".paddock-artifacts", "gw0", "notes"]
+    assert sorted(path.name for path in others.iterdir()) == ["gw0", "gw7"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock.errors import UsageError
-from paddock.workers.choice import choose, folders, summary
+from paddock.workers.choice import choose, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +51,6 @@ def test_no_file_is_sent_twice(project: Path) -> None:
     inner, outer = choose(project / "examples" / "one", limit=100, others=[project])
     assert names(inner) == ["test_one.py"]
     assert names(outer) == ["a.py", "examples/one_more.py"]
-    assert folders((inner, outer)) == [project, project / "examples", project / "examples" / "one"]
-    assert folders((inner,)) == [project / "examples" / "one"]
 
 
 def test_an_include_that_matches_nothing_is_told(project: Path) -> None:

@@ -280,6 +280,7 @@ class Supervisor:
         if not self._wanted:
             self._fire(phases.GATHERED)
             return
+        self._linger = self._options.orphan  # whoever killed the worker stays for its files
         self._tell(did="ended", **self._status())
         self._packer = artifacts.Packer(self._wanted, self._written_since)
         self._outputs = [self._inlet(self._packer.pipe, wire.ARTIFACTS)]
