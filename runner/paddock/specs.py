@@ -54,7 +54,7 @@ class PhaseLimits:
     """Broker and database pod made to an answer (CONNACK, ``SELECT 1``)."""
     sources: float = 120.0
     """Sources sent and unpacked."""
-    artifacts: float = 120.0
+    artifacts: float = 60.0
     """Artifacts of all workers received, from the end of the tests."""
     start: float = 60.0
     """Worker process started to its first answer."""

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from paddock.namespaces.release import release
 from paddock.services import broker, database
 from paddock.services.environment import to_environment
 from paddock.specs import ExitStatus
+from paddock.workers.artifacts import Gathering
 from paddock.workers.stream import PodStream
 from paddock.workers.worker import warm_order, worker_start
 
@@ -45,6 +47,7 @@ class ClusterRun:
         self._leases = Leases(cluster, plan.run_id, plan.limits)
         self._credentials: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._streams: dict[str, PodStream] = {}
+        self._gathering = Gathering(plan.artifacts) if plan.artifacts else None
         self._lock = threading.Lock()
         self._annotator = Annotator(cluster, plan.run_id)
         self._teller = threading.Thread(target=self._tell_failures, name="service-failures", daemon=True)
@@ -84,6 +87,8 @@ class ClusterRun:
         with self._lock:
             self._streams[worker] = stream
         limits.sources(self._plan.limits.sources, lambda: self._send(stream, sources))
+        if self._gathering:
+            self._gathering.begin(worker, stream, str(self._plan.root))
         start = worker_start(self._plan, os.environ, time_zone=_time_zone())
         env = {**start.env, **self._facts(worker)}
         stream.start(start.argv, env=env, cwd=start.cwd, links=start.links, folders=start.folders)
@@ -124,6 +129,7 @@ class ClusterRun:
 
     def release(self) -> Account:
         """End all streams and leases, ask for the deletion of every namespace and account for it."""
+        notes = self._gathered()
         for stream in list(self._streams.values()):
             stream.kill()
         self._annotator.close()
@@ -132,7 +138,16 @@ class ClusterRun:
         seconds = self._plan.limits.release
         account = release(self._cluster, self._plan.run_id, self._leases.namespaces, seconds=seconds)
         self._cluster.close()
-        return account
+        return replace(account, notes=notes)
+
+    def _gathered(self) -> list[str]:
+        """Receive what is wanted back: workers that have ended are sending it, those that have not are ended first."""
+        if not self._gathering:
+            return []
+        for stream in list(self._streams.values()):
+            if stream.wait(0) is None:
+                stream.kill()
+        return self._gathering.finish(self._plan.limits.artifacts)
 
     def _namespace(self, worker: str) -> str:
         return names.namespace_name(self._plan.run_id, worker)

@@ -28,9 +28,15 @@ def entries(inpod: Mapping[str, bytes], uid: int, base: Path, roots: Sequence[Pu
         ImageError: a path of ``inpod`` leads out of its folder.
     """
     found: dict[str, Entry] = {_place(path): Content(data) for path, data in inpod.items()}
-    for folder in (RUN, *(str(root).lstrip("/") for root in roots)):
+    for folder in (RUN, *(str(folder).lstrip("/") for folder in _writable(roots))):
         found[folder] = Directory(WRITABLE_MODE)
     return found if uid == DEFAULT_UID else found | _account_files(uid, base)
+
+
+def _writable(roots: Sequence[PurePath]) -> set[PurePath]:
+    """Return ``roots`` and the folders between one and another above it, which both unpack into."""
+    every = set(roots)
+    return every | {folder for root in roots for folder in root.parents if every & {folder, *folder.parents}}
 
 
 def accounts(uid: int) -> dict[str, str]:

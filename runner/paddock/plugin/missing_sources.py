@@ -102,3 +102,4 @@ def _modules(text: str, root: Path) -> Iterator[Path]:
             *above, last = name.split(".")
             folder = place.joinpath(*above)
             yield from sorted(path for pattern in (f"{last}.py", f"{last}.*.so") for path in folder.glob(pattern))
+            yield from [folder / last] if (folder / last / "__init__.py").is_file() else []

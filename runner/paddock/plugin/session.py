@@ -75,5 +75,7 @@ def release(controller: Controller) -> Exit | None:
     except InfrastructureError as error:
         line(f"the namespaces were not given back: {error}", red=True)
         return Exit.INFRASTRUCTURE_FAILED
+    for note in account.notes:
+        line(note)
     line(account.sentence(), red=bool(account.left))
     return None

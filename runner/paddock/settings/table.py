@@ -93,7 +93,7 @@ LIMITS = {
     "scheduling": ("120", "time limit of a worker pod, from made to running"),
     "service": ("60", "time limit of a broker or a database, from its pod made to its first answer"),
     "sources": ("120", "time limit of sending and unpacking the sources"),
-    "artifacts": ("120", "time limit of getting artifacts back, from the end of the tests"),
+    "artifacts": ("60", "time limit of getting artifacts back, from the end of the tests"),
     "start": ("60", "time limit of a worker's process, from started to its first answer"),
     "release": ("60", "time limit of the namespaces' deletion at the end"),
 }

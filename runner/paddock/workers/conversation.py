@@ -64,6 +64,9 @@ class Taken(NamedTuple):
 class Kill(NamedTuple):
     """End the worker at once."""
 
+    patience: float = _KILL
+    """Seconds to wait for an answer, and between portions of the artifacts."""
+
 
 Message = Connected | Received | Lost | Send | End | Urgent | Taken | Kill
 
@@ -82,6 +85,8 @@ class Conversation:
         give_up: float,
     ) -> None:
         self.incoming = ReadBuffer(lambda size: self.put(Taken(size)), self.break_if_stuck)
+        self.artifacts = ReadBuffer(lambda size: self.put(Taken(size)))
+        self.gathered: dict[str, Any] | None = None
         self._stderr, self._room, self._outcome = stderr, room, outcome
         self._keepalive, self._give_up = keepalive, give_up
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -107,6 +112,7 @@ class Conversation:
     _connection: Connection | None
     _outgoing: deque[Send | End]
     _sending: tuple[float, Connection] | None = None
+    _kill_patience = _KILL
     _greeted = False
 
     def put(self, message: Message) -> None:
@@ -192,10 +198,16 @@ class Conversation:
             self._on_told(event)
         elif isinstance(event, wire.Data):
             self._on_output(event)
+        elif event.channel == wire.ARTIFACTS:
+            self.gathered = json.loads(event.data)
+            self.artifacts.end()
 
     def _on_output(self, event: wire.Data) -> None:
         if event.channel == wire.STDOUT:
             self.incoming.put(event.data)
+        elif event.channel == wire.ARTIFACTS:
+            self.artifacts.put(event.data)
+            self._await_more()
         else:
             self._stderr.put(event.data)
             self._link.consumed(len(event.data))
@@ -207,14 +219,23 @@ class Conversation:
             self._happen(Happening.ENDED)
         elif told["did"] == "started":
             self._outcome.started(told["pid"])
+        elif told["did"] == "ended":  # what it left to be fetched comes next
+            self._told = {name: told[name] for name in ("code", "signal", "cause")}
+            self._conclude()
+            self._await_more()
+
+    def _await_more(self) -> None:
+        """Give a supervisor that was told to kill more time, for as long as it sends what is wanted."""
+        if self._kill_deadline < float("inf"):
+            self._kill_deadline = time.monotonic() + self._kill_patience
 
     # --- what others want
 
-    def _on_kill(self, _message: Kill) -> None:
+    def _on_kill(self, message: Kill) -> None:
+        self._kill_patience = message.patience
         self._cause = "This run ended it."
-        self._kill_deadline = time.monotonic() + (
-            _KILL if self._greeted else 0
-        )  # a worker nobody started needs no kill
+        # A worker nobody started needs no kill.
+        self._kill_deadline = time.monotonic() + (self._kill_patience if self._greeted else 0)
         self._order({"do": "kill"})
 
     def _order(self, order: dict[str, Any]) -> None:
@@ -284,6 +305,7 @@ class Conversation:
     def _do_finish(self) -> None:
         self._state, self._connection = State.GONE, None
         self._conclude()
+        self.artifacts.end()
         self.receiver.stop()
 
     def _conclude(self) -> None:

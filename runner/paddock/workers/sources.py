@@ -40,7 +40,10 @@ NEVER_SENT = frozenset(
         ".ruff_cache",
     },
 )
-"""Folder names left out unless git tracks something in them, as are virtual environments (``pyvenv.cfg``)."""
+"""Folder names left out unless git tracks something in them, as are virtual environments and artifacts."""
+MARK = ".paddock-artifacts"
+"""File in a folder of artifacts: what came back from one run is not sent to the next one."""
+_SIGNS = ("pyvenv.cfg", MARK)  # of folders that are never sent, whatever they are called
 _LEVEL = 1  # measured on Python sources: 53 MB/s; level 6 takes twice the time for a sixth less
 _CHUNK = 256 << 10
 _BLOCK = 512  # of the tar format
@@ -163,7 +166,7 @@ def _wanted(folder: Path, paths: Iterable[str]) -> Iterator[str]:
 
 
 def _may_be_sent(folder: Path, name: str) -> bool:
-    return name not in NEVER_SENT and not (folder / "pyvenv.cfg").exists()
+    return name not in NEVER_SENT and not any((folder / sign).exists() for sign in _SIGNS)
 
 
 def _walk(folder: Path) -> Iterator[str]:

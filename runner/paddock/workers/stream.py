@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GIVE_UP = 30.0
 """Seconds without a connection after which the worker counts as out of reach: an API server restarts in less."""
+GATHER_PATIENCE = 10.0
+"""Seconds for a killed worker's supervisor to send more of the artifacts: it looks through all files first."""
 _HANDED_OVER = 1 << 20  # bytes writers may be ahead of the conversation; the wire's window comes on top
 
 
@@ -46,7 +48,7 @@ class PodStream:
         keepalive: Keepalive | None = None,
     ) -> None:
         self._room, self._outcome = WriteRoom(_HANDED_OVER), Outcome()
-        self._write_closed = False
+        self._write_closed = self._wants_artifacts = False
         self._conversation = Conversation(
             dial,
             stderr=Lines(on_stderr),
@@ -100,6 +102,17 @@ class PodStream:
         made = {"links": dict(links or {}), "folders": list(folders)}
         self._order({"do": "start", "argv": list(argv), "env": dict(env), "cwd": cwd} | made)
 
+    def want_artifacts(self, root: str, patterns: Sequence[str], size: int) -> None:
+        """Have files that match ``patterns`` below ``root`` sent once the worker has ended, if it wrote them.
+
+        To be called before ``start``. ``size`` are the most bytes, of all files together.
+
+        Raises:
+            StreamClosed, StreamBroken: as ``send_sources``.
+        """
+        self._wants_artifacts = True
+        self._order({"do": "artifacts", "root": root, "patterns": list(patterns), "size": size})
+
     def wait_started(self, timeout: float) -> int | None:
         """Return the worker's process id, or ``None`` after ``timeout`` seconds or an early end: ask ``wait(0)``."""
         return self._outcome.wait_started(timeout)
@@ -131,7 +144,22 @@ class PodStream:
         self._write_closed = True
         self._room.close(StreamClosed("The worker was killed by this run; nothing more can be written to it."))
         self._incoming.end(discard=True)
-        self._conversation.put(Kill())
+        self._conversation.put(Kill(GATHER_PATIENCE) if self._wants_artifacts else Kill())
+
+    # --- after the worker has run
+
+    def read_artifacts(self, count: int) -> bytes:
+        """Return 1 to ``count`` bytes of the artifacts' archive, ``b""`` at its end; see ``artifacts.receive``."""
+        return self._conversation.artifacts.take(count)
+
+    def gathered(self) -> Mapping[str, Any] | None:
+        """Return the fields of ``inpod.artifacts.Gathered`` at the archive's end; ``None`` if the end never came."""
+        return self._conversation.gathered
+
+    def drop_artifacts(self) -> None:
+        """Want no more of the artifacts: who reads them sees their end, and a kill waits for them no longer."""
+        self._wants_artifacts = False
+        self._conversation.artifacts.end(discard=True)
 
     def wait(self, timeout: float) -> ExitStatus | None:
         """Return how the worker ended, or ``None`` after ``timeout`` seconds; see ``WorkerStream``."""

@@ -26,6 +26,9 @@ import pytest
 
 from paddock.errors import InfrastructureError, LeaseError, StreamBroken, StreamClosed, UsageError
 from paddock.specs import Account, ExitStatus
+from paddock.workers.artifacts import Gathering
+from paddock.workers.inpod.artifacts import Gathered, Wanted, mark
+from paddock.workers.inpod.artifacts import pack as pack_artifacts
 from paddock.workers.inpod.unpack import unpack
 from paddock.workers.sources import pack
 
@@ -47,8 +50,7 @@ set -e
 ip link set lo up
 hostname "$NAME"
 mount -t tmpfs none "$TEMPORARY"
-mkdir -p "$ROOT"
-mount --bind "$COPY" "$ROOT"
+while read -r copy root; do mkdir -p "$root"; mount --bind "$copy" "$root"; done <<< "$COPIES"
 cd "$DIRECTORY"
 exec "$@"
 """
@@ -116,6 +118,46 @@ class SubprocessStream:
         return ExitStatus(code=code) if code >= 0 else ExitStatus(signal=-code)
 
 
+class Packed:
+    """What a worker left behind, as its stream would bring it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._since = root, mark(str(root))
+        self._archive = io.BytesIO()
+        self._gathered = Gathered()
+        self._ended = threading.Event()
+
+    def want_artifacts(self, root: str, patterns: Sequence[str], size: int) -> None:
+        """Note what is wanted."""
+        self._wanted = Wanted(root, patterns, size)
+
+    def end(self) -> None:
+        """Pack it: the worker's process has ended."""
+        self._gathered = pack_artifacts(self._wanted, self._since, self._archive)
+        self._archive.seek(0)
+        self._ended.set()
+
+    def read_artifacts(self, count: int) -> bytes:
+        """Return bytes of the archive."""
+        self._ended.wait()
+        return self._archive.read(count)
+
+    def drop_artifacts(self) -> None:
+        """Nothing is under way here."""
+
+    def gathered(self) -> Mapping[str, object]:
+        """Return what was packed."""
+        return self._gathered._asdict()
+
+    def wait_started(self, _timeout: float) -> int:
+        """Return a process id: it was started."""
+        return 1
+
+    def wait(self, _timeout: float) -> ExitStatus:
+        """Return an end that says nothing."""
+        return ExitStatus()
+
+
 class SubprocessEngine:
     """``paddock.engines.protocol.Engine`` over child processes."""
 
@@ -124,6 +166,8 @@ class SubprocessEngine:
         self._faults = json.loads(os.environ.get(FAULTS, "{}"))
         self._streams: dict[str, SubprocessStream] = {}
         self._created: list[str] = []
+        self._packed: list[Packed] = []
+        self._gathering = Gathering(request.artifacts) if request.artifacts else None
         self._ended = threading.Event()
         self._scratch = Path(tempfile.mkdtemp(prefix="paddock-subprocess-", dir="/tmp"))
         self._note("create", run=request.run_id, root=str(request.root))
@@ -162,19 +206,28 @@ class SubprocessEngine:
         argv = [sys.executable, "-u", "-c", BOOT]
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **request.environment}
         if not CAN_SEPARATE:
+            self._begin_artifacts(worker, request.root)
             return SubprocessStream(argv, environment, request.working_directory)
-        copy = self._scratch / worker
-        unpack(io.BytesIO(b"".join(pack(request.sources[0]))), str(copy))
+        copy = self._scratch / f"{worker}-root"
+        copies = {str(one.root): f"{copy}{number or ''}" for number, one in enumerate(request.sources)}
+        for one in request.sources:
+            unpack(io.BytesIO(b"".join(pack(one))), copies[str(one.root)])
+        self._begin_artifacts(worker, copy)
         temporary = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/mnt")
         place = {
             "NAME": f"pod-{worker}",
-            "COPY": str(copy),
-            "ROOT": str(request.root),
+            "COPIES": "\n".join(f"{place} {root}" for root, place in copies.items()),
             "DIRECTORY": str(request.working_directory),
             "TEMPORARY": temporary,
         }
         separate = ["unshare", "-m", "-u", "-n", "bash", "-c", _SEPARATE, "worker", *argv]
         return SubprocessStream(separate, {**environment, **place}, Path("/"))
+
+    def _begin_artifacts(self, worker: str, root: Path) -> None:
+        if self._gathering:
+            packed = Packed(root)
+            self._packed.append(packed)
+            self._gathering.begin(worker, packed, str(root))
 
     def _relay(self, worker: str, stream: SubprocessStream, on_stderr: Callable[[str, bytes], None]) -> None:
         assert stream.process.stderr
@@ -211,10 +264,13 @@ class SubprocessEngine:
         for stream in self._streams.values():
             stream.kill()
             stream.wait(5)
+        for packed in self._packed:
+            packed.end()
+        notes = self._gathering.finish(5) if self._gathering else []
         shutil.rmtree(self._scratch, ignore_errors=True)
         if "release" in self._faults.get("engine", {}):
             raise InfrastructureError(self._faults["engine"]["release"])
-        return Account(created=tuple(self._created), deleted=tuple(self._created))
+        return Account(created=tuple(self._created), deleted=tuple(self._created), notes=notes)
 
 
 @pytest.hookimpl(tryfirst=True)

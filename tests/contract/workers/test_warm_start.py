@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import venv
 from pathlib import Path
 
 from paddock.workers.inpod import warm
@@ -70,3 +72,28 @@ def test_a_folder_that_is_missing_is_told(library: Path, folder: Path) -> None:
     said, _, cause = run(library, folder, order(), EARLY, "/nowhere")
     assert said is None
     assert "'/nowhere'" in cause
+
+
+def test_folders_that_come_with_the_sources_are_on_the_search_path(library: Path, folder: Path) -> None:
+    """An interpreter passes over folders of .pth files that are not there when it starts: editable installs."""
+    venv.create(folder / "venv", with_pip=False, symlinks=True)
+    (site,) = (folder / "venv" / "lib").glob("python3.*/site-packages")
+    (site / "library.pth").write_text(f"# comment\n\nimport sys; sys.ran = getattr(sys, 'ran', 0) + 1\n{folder}/src\n")
+    sources = {folder / "src" / "late.py": "from sys import ran, path; print([ran, path.count(__file__[:-8])])"}
+    with supervised(library, folder, options=["--warm", order(python=str(folder / "venv/bin/python"))]) as place:
+        await_condition(lambda: "waiting for the client" in place.log())
+        process = place.supervisor.pid
+        child = Path(f"/proc/{process}/task/{process}/children").read_text().strip()
+        await_condition(lambda: "pipe_read" in Path(f"/proc/{child}/wchan").read_text())
+        for path, text in sources.items():
+            path.parent.mkdir()
+            path.write_text(text)
+        stream = PodStream(place.dial, give_up=PATIENCE)
+        stream.start(["/nowhere"], env=EARLY, cwd="/usr")
+        stream.write(b"'import late'\n")
+        said = read_all(stream)
+        stream.kill()
+        assert stream.wait(ENDING)
+    usual = subprocess.run([folder / "venv/bin/python", "-c", "import late"], capture_output=True, check=True).stdout
+    assert said == usual
+    assert b", 1]" in said

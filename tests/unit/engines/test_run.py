@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 10.0
-PLAN = SimpleNamespace(run_id="k7x2mq", limits=None)
+PLAN = SimpleNamespace(run_id="k7x2mq", limits=None, artifacts=None)
 
 
 class Leases:

@@ -36,6 +36,13 @@ def test_the_folders_of_the_sources_may_be_written_by_anyone(base: Path) -> None
     assert made["srv/project"] == made["opt/sibling"] == Directory(0o1777)
 
 
+def test_folders_between_two_sources_may_be_written_as_well(base: Path) -> None:
+    """A project around the other one has files there; what lies above both is nobody's."""
+    made = supervisor.entries({}, 1000, base, [PurePosixPath("/srv/p/examples/one"), PurePosixPath("/srv/p")])
+    assert made["srv/p"] == made["srv/p/examples"] == made["srv/p/examples/one"] == Directory(0o1777)
+    assert "srv" not in made
+
+
 def test_another_user_takes_the_place_of_the_usual_one(base: Path) -> None:
     """The number must have a name and a home, or looking up the user fails in tests."""
     made = supervisor.entries({}, 1234, base)

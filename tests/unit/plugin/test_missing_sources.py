@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 def missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """Return what a failure's text misses in a project that is the current folder; ``sent.py`` was sent."""
     monkeypatch.chdir(tmp_path)
-    for name in ("sent.py", "data/big.bin", "pkg/sent.py", "pkg/_version.py", "src/lib/gen.py", "pkg/fast.x86.so"):
+    for name in (
+        "sent.py",
+        "data/big.bin",
+        "pkg/sent.py",
+        "pkg/_version.py",
+        "src/lib/gen.py",
+        "pkg/fast.x86.so",
+        "gen/__init__.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "link").symlink_to("nowhere")
@@ -45,6 +53,8 @@ def missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], l
         ("E   ModuleNotFoundError: No module named 'pkg._version'", ["pkg/_version.py"]),
         ("E   ImportError: cannot import name 'fast' from 'pkg' (unknown location)", ["pkg/fast.x86.so"]),
         ("E   ModuleNotFoundError: No module named 'lib.gen'", ["src/lib/gen.py"]),
+        ("E   ModuleNotFoundError: No module named 'gen'", ["gen"]),
+        ("E   ModuleNotFoundError: No module named 'data'", []),
         ("E   ModuleNotFoundError: No module named 'pkg.sent'", []),
         ("E   assert 1 == 2", []),
     ],

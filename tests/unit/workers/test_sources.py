@@ -101,7 +101,7 @@ def test_untracked_environments_and_caches_are_left_out(repository: Path) -> Non
 def test_without_git_everything_sensible_is_sent(tmp_path: Path) -> None:
     """Outside of a work tree all files are sent but caches, environments and version control."""
     root = tmp_path / "plain"
-    write(root, "a.py", "pkg.egg-info/PKG-INFO", ".git/config", "b/__pycache__/b.pyc", "b/b.py")
+    write(root, "a.py", "pkg.egg-info/PKG-INFO", ".git/config", "b/__pycache__/b.pyc", "b/b.py", "c/.git")
     write(root, ".venv/pyvenv.cfg", ".venv/x.py", ".nox/t/x", "b/node_modules/x.js", ".hidden")
     (root / "b" / "link").symlink_to("..")
     assert names(collect(root)) == [".hidden", "a.py", "b/b.py", "b/link", "pkg.egg-info/PKG-INFO"]

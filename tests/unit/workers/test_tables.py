@@ -28,8 +28,11 @@ PHASES = set(phases.TABLE)
         (phases.STOPPING, phases.OVERDUE, phases.STOPPING, "kill"),
         (phases.STOPPING, phases.ALONE, phases.STOPPING, "ignore"),
         (phases.STOPPING, phases.ENDED, phases.DRAINING, "drain"),
-        (phases.DRAINING, phases.DRAINED, phases.PARTING, "part"),
-        (phases.DRAINING, phases.OVERDUE, phases.PARTING, "part"),
+        (phases.DRAINING, phases.DRAINED, phases.GATHERING, "gather"),
+        (phases.DRAINING, phases.OVERDUE, phases.GATHERING, "gather"),
+        (phases.GATHERING, phases.GATHERED, phases.PARTING, "part"),
+        (phases.GATHERING, phases.KILL, phases.GATHERING, "ignore"),
+        (phases.GATHERING, phases.TERMINATE, phases.PARTING, "part"),
         (phases.PARTING, phases.ACKNOWLEDGED, phases.OVER, "leave"),
         (phases.PARTING, phases.ALONE, phases.OVER, "leave"),
         (phases.PARTING, phases.KILL, phases.PARTING, "hurry"),
@@ -46,7 +49,7 @@ def test_a_supervisor_can_always_be_ended(phase: str) -> None:
     """From every phase a client that stays away, or a deleted pod, leads to the end: no pod stays for ever."""
     for stimulus in (phases.ALONE, phases.TERMINATE):
         here = phase
-        for event in (stimulus, phases.OVERDUE, phases.ENDED, phases.OVERDUE, phases.OVERDUE):
+        for event in (stimulus, phases.OVERDUE, phases.ENDED, *3 * [phases.OVERDUE]):
             here = phases.next_step(here, event).phase
         assert here == phases.OVER
 

@@ -16,12 +16,14 @@ STOPPING = "stopping"
 """The worker was told to end and has not yet."""
 DRAINING = "draining"
 """The worker has ended; what it wrote is being read."""
+GATHERING = "gathering"
+"""The client knows the worker's end; the files that it wants back are being sent."""
 PARTING = "parting"
 """The client has been told the end; its acknowledgement is outstanding."""
 OVER = "over"
 
 UNPACK, UNPACKED, START, FAILED = "unpack", "unpacked", "start", "failed"
-ENDED, DRAINED, ACKNOWLEDGED = "ended", "drained", "acknowledged"
+ENDED, DRAINED, GATHERED, ACKNOWLEDGED = "ended", "drained", "gathered", "acknowledged"
 KILL, TERMINATE, ALONE, OVERDUE = "kill", "terminate", "alone", "overdue"
 
 
@@ -53,7 +55,14 @@ TABLE: dict[str, dict[str, Step]] = {
         OVERDUE: Step(STOPPING, "kill"),
         ENDED: Step(DRAINING, "drain"),
     },
-    DRAINING: {DRAINED: Step(PARTING, "part"), OVERDUE: Step(PARTING, "part"), ALONE: Step(OVER, "leave")},
+    DRAINING: {DRAINED: Step(GATHERING, "gather"), OVERDUE: Step(GATHERING, "gather"), ALONE: Step(OVER, "leave")},
+    # A client that kills its worker may still want what that wrote; the deletion of the pod ends this early.
+    GATHERING: {
+        GATHERED: Step(PARTING, "part"),
+        TERMINATE: Step(PARTING, "part"),
+        OVERDUE: Step(PARTING, "part"),
+        ALONE: Step(OVER, "leave"),
+    },
     PARTING: {
         ACKNOWLEDGED: Step(OVER, "leave"),
         OVERDUE: Step(OVER, "leave"),

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from paddock.workers.inpod import phases, warm, wire
+from paddock.workers.inpod import artifacts, phases, warm, wire
 from paddock.workers.inpod.facts import write_facts
 from paddock.workers.inpod.journal import Journal
 from paddock.workers.inpod.keepalive import Keepalive
@@ -33,6 +33,8 @@ _DRAIN = 1.0
 """Seconds of silence after which an ended worker's output counts as read: a daemon it left may hold the pipe."""
 _HURRY = 1.0
 """Seconds for the client's acknowledgement once the pod is being deleted or the client wants it gone."""
+_GATHER = 3600.0
+"""Seconds for the files that the client wants back; its own limit is shorter, and usually the pod is deleted then."""
 _NEVER = float("inf")
 
 
@@ -59,10 +61,15 @@ class Supervisor:
         self._unpacker: Unpacker | None = None
         self._worker: Worker | None = None
         self._waiting = waiting
+        self._wanted: artifacts.Wanted | None = None
+        self._written_since = 0
+        self._packer: artifacts.Packer | None = None
         self._memory = Memory()
         self._phase, self._deadline = phases.WAITING, _NEVER
         self._linger = options.orphan
         self._end, self._cause = End(None, None), ""
+        self._outputs_ended = False
+        self._told: dict[str, Any] | None = None
         self._later: list[wire.Event] = []
         self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
             "unpack": lambda order: self._fire(phases.UNPACK, order),
@@ -70,7 +77,12 @@ class Supervisor:
             "signal": self._on_signal_order,
             "kill": self._on_kill_order,
             "facts": self._on_facts_order,
+            "artifacts": self._on_artifacts_order,
         }
+
+    @property
+    def _folder(self) -> str:
+        return self._options.socket.rpartition("/")[0]
 
     def run(self) -> int:
         """Loop until the phase is over."""
@@ -154,11 +166,13 @@ class Supervisor:
         self._fire(phases.KILL)
 
     def _on_facts_order(self, order: dict[str, Any]) -> None:
-        folder = self._options.socket.rpartition("/")[0] + "/facts"
         try:
-            write_facts(folder, order["name"], order["mapping"])
+            write_facts(f"{self._folder}/facts", order["name"], order["mapping"])
         except (OSError, ValueError) as error:
             self._journal.line(f"facts {order['name']!r} could not be written: {error}")
+
+    def _on_artifacts_order(self, order: dict[str, Any]) -> None:
+        self._wanted = artifacts.Wanted(order["root"], order["patterns"], order["size"])
 
     def _on_signal(self, number: int) -> None:
         if number == 0:
@@ -194,6 +208,8 @@ class Supervisor:
             self._deadline = time.monotonic() + _DRAIN
 
     def _on_output_end(self) -> None:
+        if self._phase == phases.GATHERING and self._packer:
+            self._on_gathered(self._packer)
         if self._phase == phases.DRAINING and all(output.ended for output in self._outputs):
             self._fire(phases.DRAINED)
 
@@ -217,6 +233,7 @@ class Supervisor:
         try:
             make_links(message["links"])
             make_folders(message["folders"])
+            self._written_since = artifacts.mark(self._folder) if self._wanted else 0
             self._worker = self._started(message)
         except StartError as error:
             self._cause = str(error)
@@ -257,17 +274,49 @@ class Supervisor:
         self._deadline = time.monotonic() + _DRAIN
         self._on_output_end()
 
+    def _do_gather(self, _message: object) -> None:
+        self._deadline = time.monotonic() + _GATHER
+        self._end_outputs()
+        if not self._wanted:
+            self._fire(phases.GATHERED)
+            return
+        self._linger = self._options.orphan  # whoever killed the worker stays for its files
+        self._tell(did="ended", **self._status())
+        self._packer = artifacts.Packer(self._wanted, self._written_since)
+        self._outputs = [self._inlet(self._packer.pipe, wire.ARTIFACTS)]
+
+    def _on_gathered(self, packer: artifacts.Packer) -> None:
+        gathered = packer.result()
+        self._journal.line(f"artifacts {gathered.files} files {gathered.size / 1e6:.1f} MB {gathered.error}".rstrip())
+        self._link.end(wire.ARTIFACTS, json.dumps(gathered._asdict()).encode())
+        self._fire(phases.GATHERED)
+
     def _do_part(self, _message: object) -> None:
         self._deadline = time.monotonic() + self._linger
+        status = self._status()
         code, number = self._end
-        memory = cause_of(self._memory, read_memory(self._options.cgroup), number)
-        cause = memory or self._cause or (f"It ended by {signal_name(number)}." if number else "")
-        self._journal.line(f"worker ended {signal_name(number) if number else code} {cause}".rstrip())
-        for output in self._outputs:
+        self._journal.line(f"worker ended {signal_name(number) if number else code} {status['cause']}".rstrip())
+        self._end_outputs()
+        self._link.end(wire.CONTROL, json.dumps(status).encode())
+
+    def _end_outputs(self) -> None:
+        """Close what is still open and tell the ends of both outputs, once."""
+        outputs, self._outputs = self._outputs, []
+        for output in outputs:
             output.close()
-        for channel in (wire.STDOUT, wire.STDERR):
-            self._link.end(channel)
-        self._link.end(wire.CONTROL, json.dumps({"code": code, "signal": number, "cause": cause}).encode())
+        if not self._outputs_ended:
+            self._outputs_ended = True
+            for channel in (wire.STDOUT, wire.STDERR):
+                self._link.end(channel)
+
+    def _status(self) -> dict[str, Any]:
+        """Return how the worker ended; the memory's state is the one of the first time this is asked."""
+        if self._told is None:
+            code, number = self._end
+            memory = cause_of(self._memory, read_memory(self._options.cgroup), number)
+            cause = memory or self._cause or (f"It ended by {signal_name(number)}." if number else "")
+            self._told = {"code": code, "signal": number, "cause": cause}
+        return self._told
 
     def _do_hurry(self, _message: object) -> None:
         self._deadline = min(self._deadline, time.monotonic() + _HURRY)

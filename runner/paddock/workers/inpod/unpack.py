@@ -11,7 +11,7 @@ import queue
 import tarfile
 import threading
 import time
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,16 @@ class Unpacked(NamedTuple):
     seconds: float
 
 
-def unpack(stream: IO[bytes], root: str) -> Unpacked:
+def unpack(
+    stream: IO[bytes],
+    root: str,
+    *,
+    mode: Literal["r|gz", "r|"] = "r|gz",
+    check: Callable[[tarfile.TarInfo, str], None] = lambda _member, _root: None,
+) -> Unpacked:
     """Unpack the archive in ``stream`` below ``root``, which is made if absent.
+
+    ``mode`` is tarfile's: compressed or not. ``check(member, root)`` may refuse a member by raising ``UnpackError``.
 
     Files there already are replaced. Symbolic links are made as they are, broken and absolute ones as well; nothing is
     ever written through one that leads out of ``root``.
@@ -45,14 +53,15 @@ def unpack(stream: IO[bytes], root: str) -> Unpacked:
     os.makedirs(root, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import, at every start of a pod
     placing = _Placing(root)
     try:
-        with tarfile.open(fileobj=stream, mode="r|gz", bufsize=_PORTION) as archive:
+        with tarfile.open(fileobj=stream, mode=mode, bufsize=_PORTION) as archive:
             for member in archive:
+                check(member, root)
                 placing.place(member, archive)
                 files, size = files + member.isfile(), size + member.size
                 # tarfile remembers all of them, for a seek that a stream cannot do
                 archive.members.clear()  # type: ignore[attr-defined] # public, but not in typeshed
     except (tarfile.TarError, EOFError) as error:
-        raise UnpackError(f"The archive of the sources for {root} is damaged: {error}.") from error
+        raise UnpackError(f"The archive for {root} is damaged: {error}.") from error
     return Unpacked(files, size, time.monotonic() - began)
 
 

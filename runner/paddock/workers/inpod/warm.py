@@ -14,7 +14,15 @@ from typing import Any
 from paddock.workers.inpod.process import StartError, Worker
 
 PROGRAM = """\
-import json, os, sys, time
+import json, os, site, sys, time
+def add_late_folders():
+    for place in filter(os.path.isdir, [*site.getsitepackages(), site.getusersitepackages()]):
+        for name in sorted(name for name in os.listdir(place) if name.endswith(".pth") and place in sys.path):
+            with open(os.path.join(place, name), encoding="utf-8", errors="replace") as lines:
+                for line in map(str.rstrip, lines):
+                    folder = os.path.abspath(os.path.join(place, line))
+                    if not line.startswith(("#", "import")) and folder not in sys.path and os.path.isdir(folder):
+                        sys.path.append(folder)
 try:
     import execnet.gateway_base, pytest
 except ImportError:
@@ -24,10 +32,12 @@ os.environ.clear()
 os.environ.update(order["env"])
 os.chdir(order["cwd"])
 time.tzset()
+add_late_folders()
 exec(eval(sys.stdin.readline()))
 """
 """Imports what every worker needs and nothing that a plugin or a test could want to be first at: xdist and all
-plugins come after pytest's assertion rewriting."""
+plugins come after pytest's assertion rewriting. Folders that .pth files name, such as those of editable installs, come
+with the sources: the interpreter has passed them over at its start, since they were not there."""
 
 
 def begin(order: str) -> Worker | None:

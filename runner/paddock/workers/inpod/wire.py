@@ -32,13 +32,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = 1
+VERSION = 2
 FRAME = 64 << 10
 """Most payload bytes in a DATA frame: a pipe's usual capacity, and small against the window."""
 WINDOW = 8 << 20
 """Bytes a side may have on the way, in all channels together: 80 MB/s at a round trip of 100 ms."""
 
-CONTROL, STDIN, STDOUT, STDERR, SOURCES = range(5)
+CONTROL, STDIN, STDOUT, STDERR, SOURCES, ARTIFACTS = range(6)
 
 _HEADER = struct.Struct("!BBQI")
 _GREETING = struct.Struct("!7s16sQ")
