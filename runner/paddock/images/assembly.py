@@ -6,7 +6,7 @@ something is missing, and which layers make which image. How layers are made is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from paddock import specs
@@ -81,7 +81,15 @@ def ensure(
     running = environments.Environment.current()
     base = release.current()
     keys = keys_of(running, base, inpod, uid, root, choices)
-    images = references(registry, keys)
+    images, python = references(registry, keys), running.in_pod()
+    if choices.worker:
+        from paddock.images import own, store  # noqa: PLC0415 - most runs have no image of their own
+
+        mine = own.ensure(
+            registry, own.demanded(choices), crane=crane(), inpod=inpod, uid=uid, root=root,
+            store=store.Store(cache or store.folder()), report=report,
+        )  # fmt: skip
+        images, python = replace(images, worker=mine.reference), mine.python
     if registries.missing(registry, (images.worker, images.broker, images.database)):
         from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
 
@@ -90,7 +98,7 @@ def ensure(
             uid=uid, inpod=inpod, root=root, report=report, choices=choices,
         )  # fmt: skip
         maker.publish(registry, images, crane())
-    return images, running.in_pod()
+    return images, python
 
 
 def keys_of(
