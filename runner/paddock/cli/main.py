@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "node": ("paddock.node.commands", "start, stop and inspect the embedded Kubernetes node"),
+    "image": ("paddock.cli.image", "list, build, push and prune images"),
     "reap": ("paddock.engines.reaping", "end what a run has left behind, and account for it"),
 }
 """Subcommand -> the module whose ``add_parser`` knows it, and the line of ``paddock --help``."""

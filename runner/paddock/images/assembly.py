@@ -6,12 +6,14 @@ something is missing, and which layers make which image. How layers are made is 
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from paddock import specs
 from paddock.images import environment as environments
-from paddock.images import fingerprint, recipes, release
+from paddock.images import fingerprint, places, recipes, release
 from paddock.images import registry as registries
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePath
 
     from paddock.images.environment import Environment
+    from paddock.images.making import Maker
 
 RECIPE = "1"
 """Changes whenever the code of this package would make something else of the same input."""
@@ -87,18 +90,49 @@ def ensure(
 
         mine = own.ensure(
             registry, own.demanded(choices), crane=crane(), inpod=inpod, uid=uid, root=root,
-            store=store.Store(cache or store.folder()), report=report,
+            store=store.Store(cache or places.folder()), report=report,
         )  # fmt: skip
         images, python = replace(images, worker=mine.reference), mine.python
     if registries.missing(registry, (images.worker, images.broker, images.database)):
-        from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
-
-        maker = making.Maker(
-            store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
-            uid=uid, inpod=inpod, root=root, report=report, choices=choices,
-        )  # fmt: skip
+        maker = _maker(
+            running, base, keys, inpod=inpod, uid=uid, report=report, root=root, cache=cache, choices=choices
+        )
         maker.publish(registry, images, crane())
+    for name, tag in tags(keys).items():
+        with suppress(OSError):  # the cache may be gone, or another user's
+            os.utime(places.image_record(cache or places.folder(), name, tag))
     return images, python
+
+
+def _maker(
+    running: Environment, base: release.Release, keys: Keys, *, inpod: Mapping[str, bytes], uid: int,
+    report: Callable[[str], None], root: PurePath | None, cache: Path | None, choices: specs.ImageChoices,
+) -> Maker:  # fmt: skip
+    from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
+
+    return making.Maker(
+        store=store.Store(cache or places.folder()), keys=keys, release=base, environment=running,
+        uid=uid, inpod=inpod, root=root, report=report, choices=choices,
+    )  # fmt: skip
+
+
+def maker(
+    *, inpod: Mapping[str, bytes], uid: int, report: Callable[[str], None], root: PurePath | None = None,
+    cache: Path | None = None, choices: specs.ImageChoices = _NO_CHOICES,
+) -> Maker:  # fmt: skip
+    """Return what makes the images of the running environment, for those who do more than :func:`ensure`.
+
+    Raises:
+        UsageError: see :func:`ensure`.
+    """
+    running, base = environments.Environment.current(), release.current()
+    keys = keys_of(running, base, inpod, uid, root, choices)
+    return _maker(running, base, keys, inpod=inpod, uid=uid, report=report, root=root, cache=cache, choices=choices)
+
+
+def tags(keys: Keys) -> dict[str, str]:
+    """Return the tag of each image by its name."""
+    return {"worker": keys.worker, "broker": keys.broker, "database": keys.database}
 
 
 def keys_of(
@@ -136,10 +170,10 @@ def _parts(files: Mapping[str, bytes]) -> list[str | bytes]:
 
 
 def references(registry: str, keys: Keys) -> specs.Images:
-    """Return where the images of ``keys`` lie in a registry."""
-    name = f"{registry}/paddock"
-    return specs.Images(
-        worker=f"{name}/worker:{keys.worker}",
-        broker=f"{name}/broker:{keys.broker}",
-        database=f"{name}/database:{keys.database}",
-    )
+    """Return where the images of ``keys`` lie in a registry of ours."""
+    return below(f"{registry}/paddock", keys)
+
+
+def below(prefix: str, keys: Keys) -> specs.Images:
+    """Return the references of the images of ``keys`` below ``prefix``: a registry and a path in it."""
+    return specs.Images(**{name: f"{prefix}/{name}:{tag}" for name, tag in tags(keys).items()})

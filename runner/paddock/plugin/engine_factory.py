@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from paddock.engines.request import RunRequest
-from paddock.specs import ImageChoices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,19 +57,7 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         kubeconfig=settings.kubeconfig,
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
-        images=_image_choices(settings, config.rootpath),
-    )
-
-
-def _image_choices(settings: Settings, rootdir: Path) -> ImageChoices:
-    """Return the choices with files counted from ``rootdir``, as pyproject.toml lies there."""
-    broker, database = settings.broker_configuration, settings.database_configuration
-    return ImageChoices(
-        worker=settings.image,
-        packages=settings.image_packages,
-        broker_configuration=rootdir / broker if broker else None,
-        database_configuration=rootdir / database if database else None,
-        database_version=settings.database_version,
+        images=settings.image_choices(config.rootpath),
     )
 
 

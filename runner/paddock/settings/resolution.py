@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from paddock import names
 from paddock.errors import UsageError
 from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin, parse
-from paddock.specs import PhaseLimits
+from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,6 +56,17 @@ class Settings:
     """Names of environment variables that travel to the workers, beside those that always do."""
     given: Mapping[str, Given] = field(repr=False, compare=False)
     """Option name -> value with its source, for ``explain`` and ``to_arguments``."""
+
+    def image_choices(self, rootdir: Path) -> ImageChoices:
+        """Return what is wanted of the images, with files counted from ``rootdir``, where pyproject.toml lies."""
+        broker, database = self.broker_configuration, self.database_configuration
+        return ImageChoices(
+            worker=self.image,
+            packages=self.image_packages,
+            broker_configuration=rootdir / broker if broker else None,
+            database_configuration=rootdir / database if database else None,
+            database_version=self.database_version,
+        )
 
     def to_arguments(self) -> list[str]:
         """Return the flags that give a child process these settings, defaults left out."""
