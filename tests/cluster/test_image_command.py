@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from paddock import node
-from paddock.images import layout, places, shelf
+from paddock.images import layout, loading, places, shelf
 from paddock.images.layers import Content
 from paddock.images.store import Store
 from tests.plugins.images import serving
@@ -138,6 +138,20 @@ def test_built_images_are_listed_as_this_environments(tmp_path: Path) -> None:
     current = {f"{row['name']}:{row['tag']}" for row in rows if row["current"]}
     assert current == set(built.stdout.split())
     assert len(current) == 3
+
+
+def test_the_archive_for_local_clusters_is_one_that_others_read(registry: str, tmp_path: Path) -> None:
+    """The image client takes it for what ``docker save`` writes, and finds every layer and digest right."""
+    store, crane = Store(tmp_path / "images"), node.tool("crane")
+    with store.locked(print):
+        layers = [store.add(name, {name: Content(name.encode())}).blob for name in ("one", "two")]
+        image = layout.Image(architecture="amd64", layers=layers, user="1000")
+        loading.write_archive({"paddock/worker:1": image}, store.path, tmp_path / "images.tar")
+    reference = f"{registry}/loaded/worker:1"
+    subprocess.run([crane, "push", tmp_path / "images.tar", reference], check=True, capture_output=True)
+    subprocess.run([crane, "export", reference, tmp_path / "loaded.tar"], check=True, capture_output=True)
+    with tarfile.open(tmp_path / "loaded.tar") as loaded:
+        assert sorted(loaded.getnames()) == ["one", "two"]
 
 
 def test_pruning_leaves_a_running_registry_whole(scratch: Path, tmp_path: Path) -> None:

@@ -96,6 +96,19 @@ class Maker:
             for name in shelf.NAMES:
                 self._push(getattr(images, name), self.image(name), crane)
 
+    def load(self, images: specs.Images, context: str) -> None:
+        """Make all images and bring them to the nodes of a local cluster by its own command.
+
+        Raises:
+            UsageError: see :func:`paddock.images.loading.command`.
+            ImageError: see :func:`paddock.images.assembly.ensure`.
+        """
+        from paddock.images import loading  # noqa: PLC0415 - most clusters pull
+
+        with self._working(), self.store.work() as work:
+            made = {getattr(images, name): self.image(name) for name in shelf.NAMES}
+            loading.load(made, self.store.path, context, work)
+
     @contextmanager
     def _working(self) -> Iterator[None]:
         try:
