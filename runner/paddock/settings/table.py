@@ -24,6 +24,7 @@ TABLE = "tool.paddock"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _QUANTITY = r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _RUN_ID = r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?"
 
@@ -127,6 +128,11 @@ PACKAGES = Kind(
     repeated=True,
     metavar="NAME",
 )
+IMAGE = Kind(
+    expected="a reference such as registry.example.org/team/tests:1",
+    parse=_matching(_IMAGE),
+    metavar="REFERENCE",
+)
 MAJOR = Kind(expected="a major version such as 15", parse=_matching(r"[1-9][0-9]"), toml=(str, int), metavar="VERSION")
 
 
@@ -196,7 +202,7 @@ OPTIONS = (
     Option(name="kubeconfig", kind=FILE, help="kubeconfig file to use in place of KUBECONFIG and ~/.kube/config"),
     Option(
         name="image",
-        kind=TEXT,
+        kind=IMAGE,
         help="image of your own for the workers, in place of the one made from the environment that runs pytest",
     ),
     Option(
