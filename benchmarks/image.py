@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from paddock import node
 from paddock.deadlines import Deadline
-from paddock.images import store
+from paddock.images import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,8 +83,8 @@ def ensure(python: Path, host: str, cache: Path) -> float:
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """Give a folder on the disk of the cache, whose layers can so be linked."""
-    store.folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=store.folder().parent) as folder:
+    places.folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=places.folder().parent) as folder:
         yield Path(folder)
 
 
@@ -103,7 +103,7 @@ def uv(*arguments: str) -> None:
 
 def copied_cache(folder: Path) -> Path:
     """Return a cache that has the layers of the real one, except those of distributions."""
-    cache, real = folder / "images", store.folder()
+    cache, real = folder / "images", places.folder()
     for record in real.glob("layers/*.json"):
         if not record.name.startswith(("packages-", "changes-", "supervisor-")):
             blob = Path("blobs", json.loads(record.read_bytes())["digest"].replace(":", "/"))

@@ -92,11 +92,11 @@ def test_an_empty_registry_is_filled_from_the_cache(
 
 def test_nothing_is_mounted_or_left_after_making(made: tuple[specs.Images, specs.PythonEnvironment]) -> None:
     """Builds happen in a folder that is gone afterwards."""
-    from paddock.images import store  # noqa: PLC0415 - not part of what other layers use
+    from paddock.images import places  # noqa: PLC0415 - not part of what other layers use
 
     assert made
-    assert str(store.folder()) not in Path("/proc/self/mountinfo").read_text()
-    assert list((store.folder() / "work").glob("*")) == []
+    assert str(places.folder()) not in Path("/proc/self/mountinfo").read_text()
+    assert list((places.folder() / "work").glob("*")) == []
 
 
 # -- worker ------------------------------------------------------------------------------------------------------------

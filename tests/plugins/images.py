@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock import node
-from paddock.images import store
+from paddock.images import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def registry(scratch: Path) -> Iterator[str]:
 
 def linked_cache(folder: Path, kinds: tuple[str, ...] = ("base-", "broker", "database")) -> Path:
     """Return a cache in ``folder`` that has the layers of these ``kinds`` of this machine's cache."""
-    cache, real = folder / "images", store.folder()
+    cache, real = folder / "images", places.folder()
     for record in real.glob("layers/*.json"):
         if record.name.startswith(kinds):
             blob = Path("blobs", json.loads(record.read_bytes())["digest"].replace(":", "/"))

@@ -12,7 +12,7 @@ from paddock.errors import UsageError
 from paddock.settings.documentation import documentation
 from paddock.settings.resolution import Settings, read_pyproject, resolve
 from paddock.settings.table import LIMITS, OPTIONS, Source, is_enabled
-from paddock.specs import PhaseLimits
+from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,6 +118,41 @@ def test_a_wrong_value_is_one_sentence_with_its_origin(
     with pytest.raises(UsageError) as caught:
         resolve(flags, environment, table)
     assert str(caught.value) == sentence
+
+
+def test_an_option_can_have_a_table_of_its_own() -> None:
+    """``image`` is a reference or the table of its packages; the other tables hold what their name begins with."""
+    made = resolve({}, {}, {"image": {"packages": ["git", "g++"]}, "database": {"version": 15}})
+    assert (made.image, made.image_packages, made.database_version) == (None, ("git", "g++"), "15")
+    assert resolve({}, {}, {"image": "registry.example.org/team/tests:1"}).image == "registry.example.org/team/tests:1"
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"image": {"package": []}}, "unknown key 'image.package'. Did you mean 'image.packages'?"),
+        (
+            {"image": {"packages": ["-o=x"]}},
+            "'image.packages' in [tool.paddock] of pyproject.toml is '-o=x'; expected names",
+        ),
+        (
+            {"database": {"version": 9}},
+            "'database.version' in [tool.paddock] of pyproject.toml is '9'; expected a major",
+        ),
+        ({"image": "--output=x"}, "'image' in [tool.paddock] of pyproject.toml is '--output=x'; expected a reference"),
+    ],
+)
+def test_keys_of_such_tables_are_checked_like_all_others(table: Mapping[str, object], sentence: str) -> None:
+    """With the name that stands in the file; nothing that a program could take for its option gets through."""
+    with pytest.raises(UsageError) as caught:
+        resolve({}, {}, table)
+    assert sentence in str(caught.value)
+
+
+def test_configuration_files_count_from_rootdir() -> None:
+    """As pyproject.toml, which names them, lies there."""
+    made = resolve({}, {}, {"broker": {"configuration": "own/mosquitto.conf"}}).image_choices(Path("/srv/project"))
+    assert made == ImageChoices(broker_configuration=Path("/srv/project/own/mosquitto.conf"))
 
 
 def test_an_unknown_key_names_the_nearest() -> None:

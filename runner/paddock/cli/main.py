@@ -30,6 +30,7 @@ COMMANDS = {
     "doctor": ("paddock.cli.doctor", "check what a run needs, each fault with its remedy"),
     "down": ("paddock.cli.down", "delete what ended runs have left"),
     "completion": ("paddock.cli.completion", "print the code that completes commands in bash, zsh or fish"),
+    "image": ("paddock.cli.image", "list, build, push and prune images"),
     "reap": ("paddock.engines.reaping", "end what a run has left behind, and account for it"),
 }
 """Subcommand -> the module whose ``add_parser`` knows it, and the line of ``paddock --help``."""

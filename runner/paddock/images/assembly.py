@@ -6,12 +6,14 @@ something is missing, and which layers make which image. How layers are made is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from paddock import specs
 from paddock.images import environment as environments
-from paddock.images import fingerprint, recipes, release
+from paddock.images import fingerprint, places, recipes, release
 from paddock.images import registry as registries
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePath
 
     from paddock.images.environment import Environment
+    from paddock.images.making import Maker
 
 RECIPE = "1"
 """Changes whenever the code of this package would make something else of the same input."""
@@ -81,16 +84,55 @@ def ensure(
     running = environments.Environment.current()
     base = release.current()
     keys = keys_of(running, base, inpod, uid, roots, choices)
-    images = references(registry, keys)
-    if registries.missing(registry, (images.worker, images.broker, images.database)):
-        from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
+    images, python = references(registry, keys), running.in_pod()
+    if choices.worker:
+        from paddock.images import own, store  # noqa: PLC0415 - most runs have no image of their own
 
-        maker = making.Maker(
-            store=store.Store(cache or store.folder()), keys=keys, release=base, environment=running,
-            uid=uid, inpod=inpod, roots=roots, report=report, choices=choices,
+        mine = own.ensure(
+            registry, own.demanded(choices), crane=crane(), inpod=inpod, uid=uid, roots=roots,
+            store=store.Store(cache or places.folder()), report=report,
         )  # fmt: skip
+        images, python = replace(images, worker=mine.reference), mine.python
+    if registries.missing(registry, (images.worker, images.broker, images.database)):
+        maker = _maker(
+            running, base, keys, inpod=inpod, uid=uid, report=report, roots=roots, cache=cache, choices=choices
+        )
         maker.publish(registry, images, crane())
-    return images, running.in_pod()
+    for name, tag in tags(keys).items():
+        with suppress(OSError):  # the cache may be gone, or another user's
+            os.utime(places.image_record(cache or places.folder(), name, tag))
+    return images, python
+
+
+def _maker(
+    running: Environment, base: release.Release, keys: Keys, *, inpod: Mapping[str, bytes], uid: int,
+    report: Callable[[str], None], roots: Sequence[PurePath], cache: Path | None, choices: specs.ImageChoices,
+) -> Maker:  # fmt: skip
+    from paddock.images import making, store  # noqa: PLC0415 - the usual run makes nothing
+
+    return making.Maker(
+        store=store.Store(cache or places.folder()), keys=keys, release=base, environment=running,
+        uid=uid, inpod=inpod, roots=roots, report=report, choices=choices,
+    )  # fmt: skip
+
+
+def maker(
+    *, inpod: Mapping[str, bytes], uid: int, report: Callable[[str], None], roots: Sequence[PurePath] = (),
+    cache: Path | None = None, choices: specs.ImageChoices = _NO_CHOICES,
+) -> Maker:  # fmt: skip
+    """Return what makes the images of the running environment, for those who do more than :func:`ensure`.
+
+    Raises:
+        UsageError: see :func:`ensure`.
+    """
+    running, base = environments.Environment.current(), release.current()
+    keys = keys_of(running, base, inpod, uid, roots, choices)
+    return _maker(running, base, keys, inpod=inpod, uid=uid, report=report, roots=roots, cache=cache, choices=choices)
+
+
+def tags(keys: Keys) -> dict[str, str]:
+    """Return the tag of each image by its name."""
+    return {"worker": keys.worker, "broker": keys.broker, "database": keys.database}
 
 
 def expected(
@@ -145,10 +187,10 @@ def _parts(files: Mapping[str, bytes]) -> list[str | bytes]:
 
 
 def references(registry: str, keys: Keys) -> specs.Images:
-    """Return where the images of ``keys`` lie in a registry."""
-    name = f"{registry}/paddock"
-    return specs.Images(
-        worker=f"{name}/worker:{keys.worker}",
-        broker=f"{name}/broker:{keys.broker}",
-        database=f"{name}/database:{keys.database}",
-    )
+    """Return where the images of ``keys`` lie in a registry of ours."""
+    return below(f"{registry}/paddock", keys)
+
+
+def below(prefix: str, keys: Keys) -> specs.Images:
+    """Return the references of the images of ``keys`` below ``prefix``: a registry and a path in it."""
+    return specs.Images(**{name: f"{prefix}/{name}:{tag}" for name, tag in tags(keys).items()})

@@ -95,9 +95,15 @@ def complete(entries: Mapping[str, Entry], below: Mapping[str, Entry]) -> dict[s
     A parent that ``below`` has keeps its mode but is opened to everyone (``/root`` is 0700 in a distribution).
     """
     links = {path: entry.target for path, entry in {**below, **entries}.items() if isinstance(entry, Link)}
-    placed = {canonical(path, links): entry for path, entry in entries.items()}
-    parents = {parent: _opened(below.get(parent)) for path in placed for parent in parents_of(path)}
-    return dict(sorted({**parents, **placed}.items()))
+    named = {path: posixpath.split(path) for path in entries}
+    folders = {folder: _canonical_folder(folder, links) for folder, _ in named.values()}  # far fewer than files
+    placed = {posixpath.join(folders[folder], name): entries[path] for path, (folder, name) in named.items()}
+    parents = {parent for folder in set(folders.values()) for parent in parents_of(f"{folder}/")}
+    return dict(sorted({**{parent: _opened(below.get(parent)) for parent in parents if parent}, **placed}.items()))
+
+
+def _canonical_folder(folder: str, links: Mapping[str, str]) -> str:
+    return posixpath.dirname(canonical(f"{folder}/_", links)) if folder else ""
 
 
 def parents_of(path: str) -> Sequence[str]:

@@ -22,6 +22,7 @@ from paddock.images import (
     recipes,
     registry,
     selection,
+    shelf,
     supervisor,
     system,
 )
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 _SLOW = frozenset({"interpreter", "system"})
 """Layers that take seconds to make: told when they begin."""
+_KEPT_DAYS = 30
+"""Days after its last use that a layer stays: longer than a holiday, shorter than a disk takes to fill."""
 _WORTH_TELLING = 1.0
 """Seconds above which the time of a step is told."""
 
@@ -64,19 +67,65 @@ class Maker:
         Raises:
             ImageError: see :func:`paddock.images.assembly.ensure`.
         """
-        makers = {images.broker: self.broker, images.database: self.database, images.worker: self.worker}
+        names = {images.broker: "broker", images.database: "database", images.worker: "worker"}
+        with self._working():
+            for reference in registry.missing(host, names):  # asked again: another run may just have made them
+                image = self.image(names[reference])
+                self._share(host, reference, image)
+                self._push(reference, image, crane)
+            oldest = time.time() - _KEPT_DAYS * 86400
+            self.store.prune(oldest, shelf.layers_since(self.store.path, oldest))
+
+    def build(self) -> None:
+        """Make all images, without pushing them.
+
+        Raises:
+            ImageError: see :func:`paddock.images.assembly.ensure`.
+        """
+        with self._working():
+            for name in shelf.NAMES:
+                self.image(name)
+
+    def push(self, images: specs.Images, crane: Path) -> None:
+        """Make all images and push them to any registry, which may be foreign: nothing is asked of it beforehand.
+
+        Raises:
+            ImageError: see :func:`paddock.images.assembly.ensure`.
+        """
+        with self._working():
+            for name in shelf.NAMES:
+                self._push(getattr(images, name), self.image(name), crane)
+
+    def load(self, images: specs.Images, context: str) -> None:
+        """Make all images and bring them to the nodes of a local cluster by its own command.
+
+        Raises:
+            UsageError: see :func:`paddock.images.loading.command`.
+            ImageError: see :func:`paddock.images.assembly.ensure`.
+        """
+        from paddock.images import loading  # noqa: PLC0415 - most clusters pull
+
+        with self._working(), self.store.work() as work:
+            made = {getattr(images, name): self.image(name) for name in shelf.NAMES}
+            loading.load(made, self.store.path, context, work)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
         try:
             with self.store.locked(self.report):
-                for reference in registry.missing(host, makers):  # asked again: another run may just have made them
-                    self._push(host, reference, makers[reference](), crane)
-                self.store.prune()
+                yield
         except OSError as error:
             raise ImageError(f"Making images in {self.store.path} failed: {error}.") from error
 
-    def _push(self, host: str, reference: str, image: layout.Image, crane: Path) -> None:
+    def image(self, name: str) -> layout.Image:
+        """Return one of the three images after making its layers."""
+        made = {"worker": self.worker, "broker": self.broker, "database": self.database}[name]()
+        shelf.note(self.store.path, name, getattr(self.keys, name), made)
+        return made
+
+    def _push(self, reference: str, image: layout.Image, crane: Path) -> None:
         with self._timed(f"pushing {reference.rsplit('/', 1)[-1]}"), self.store.work() as work:
             layout.write(image, work / "layout", self.store.path)
-            self._share(host, reference, image)
             registry.push(crane, work / "layout", reference)
 
     def worker(self) -> layout.Image:

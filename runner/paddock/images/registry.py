@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 10
 """An idle registry on the loopback address answers in milliseconds."""
+_REFUSALS = ("UNAUTHORIZED", "DENIED", "401 Unauthorized", "403 Forbidden")
 _PUSH_SECONDS = 300
 """A gigabyte of layers takes some ten seconds."""
 
@@ -45,10 +46,13 @@ def share(registry: str, digests: Sequence[str], *, repository: str, others: Ite
 def push(crane: Path, layout: Path, reference: str) -> None:
     """Push the image in the folder ``layout`` as ``reference``; layers that the registry has are not sent.
 
+    The client takes credentials from the configuration of Docker (``~/.docker/config.json`` or ``DOCKER_CONFIG``),
+    and speaks plain HTTP to registries on the loopback address and in private networks only.
+
     Raises:
         ImageError: the push failed; the client's words are quoted.
     """
-    command = [str(crane), "push", str(layout), reference, "--insecure"]
+    command = [str(crane), "push", str(layout), reference]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PUSH_SECONDS, check=False)
     except OSError as error:
@@ -56,7 +60,15 @@ def push(crane: Path, layout: Path, reference: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"Pushing {reference} took longer than {_PUSH_SECONDS} s and was ended.") from error
     if done.returncode:
-        raise ImageError(f"Pushing {reference} failed with exit code {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise ImageError(f"Pushing {reference} failed: {reason(done.stderr)}")
+
+
+def reason(said: str) -> str:
+    """Return why the image client failed, in its last words; with the remedy where credentials are missing."""
+    words = said.strip()[-500:]
+    if not any(word in words for word in _REFUSALS):
+        return words
+    return f"the registry wants other credentials. Log in with `docker login` or `crane auth login`. It said: {words}"
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Release:
     @property
     def architecture(self) -> str:
         """The OCI and Debian name of the architecture; the two agree where images can be made."""
-        return _ARCHITECTURES[self.machine]
+        return ARCHITECTURES[self.machine]
 
 
 ORIGINS: Mapping[str, Origin] = {
@@ -66,7 +66,8 @@ ORIGINS: Mapping[str, Origin] = {
     ),
 }
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""The kernel's name of an architecture -> its OCI and Debian name."""
 
 
 def current() -> Release:
@@ -95,9 +96,9 @@ def parse(text: str, machine: str) -> Release:
         raise UsageError(
             f"The base image is made from a Debian or Ubuntu release, and this machine runs {shown!r}. {_REMEDY}"
         )
-    if machine not in _ARCHITECTURES:
+    if machine not in ARCHITECTURES:
         raise UsageError(
-            f"Images are made on {' and '.join(_ARCHITECTURES)}, and this machine is {machine!r}. {_REMEDY}"
+            f"Images are made on {' and '.join(ARCHITECTURES)}, and this machine is {machine!r}. {_REMEDY}"
         )
     return Release(distribution=distribution, codename=codename, machine=machine)
 

@@ -9,6 +9,7 @@ making images; it is made again. It must not know what layers hold.
     blobs/sha256/<hash>  layers
     layers/<key>.json    digest, size and listing of the layer that was made for a key
     latest/<name>        key of the layer that was made last under a name
+    images/, own/        of finished images, see ``shelf`` and ``own``
     work/                of a build under way; what is found there by the next one is left from a killed one
 """
 
@@ -16,10 +17,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,10 +29,7 @@ from paddock.images import archive, layout
 from paddock.images.layers import Content, Directory, Entry, Link, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-_KEPT_DAYS = 30
-"""Days after its last use that a layer stays: longer than a holiday, shorter than a disk takes to fill."""
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +41,6 @@ class Layer:
     """What lies where, files being slices of the layer's archive."""
     below: str | None = None
     """Key of the layer that this one only holds the differences to."""
-
-
-def folder() -> Path:
-    """Return the default folder: ``/var/cache/paddock/images``, for others than root below ``~/.cache``.
-
-    The environment variable ``PADDOCK_CACHE`` replaces the part before ``images``.
-    """
-    default = "/var/cache/paddock" if os.geteuid() == 0 else Path("~/.cache/paddock").expanduser()
-    return Path(os.environ.get("PADDOCK_CACHE") or default) / "images"
 
 
 class Store:
@@ -124,12 +111,12 @@ class Store:
         found = sorted((self.path / "latest").glob(f"{family}*"), key=lambda path: path.stat().st_mtime, reverse=True)
         return {path.name: path.read_text(encoding="ascii") for path in found}
 
-    def prune(self) -> None:
-        """Delete layers that nobody has asked for in a month; the lock must be held."""
-        oldest = time.time() - _KEPT_DAYS * 86400
+    def prune(self, oldest: float, kept: Collection[str] = ()) -> None:
+        """Delete layers that nobody has asked for since ``oldest``, but those ``kept``; the lock must be held."""
         records = list((self.path / "layers").glob("*.json"))
-        stale = {record for record in records if record.stat().st_mtime < oldest}
-        used = {json.loads(record.read_bytes())["digest"] for record in records if record not in stale}
+        digests = {record: json.loads(record.read_bytes())["digest"] for record in records}
+        stale = {record for record in records if record.stat().st_mtime < oldest and digests[record] not in kept}
+        used = {digests[record] for record in records if record not in stale}
         for record in stale:
             record.unlink()
         for blob in (self.path / "blobs" / "sha256").glob("*"):

@@ -23,6 +23,7 @@ VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _SHOWN = 200
 LONGEST = 2**31 - 1
 """Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
+_IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
@@ -161,6 +162,11 @@ PACKAGES = Kind(
     toml=(list,),
     repeated=True,
     metavar="NAME",
+)
+IMAGE = Kind(
+    expected="a reference such as registry.example.org/team/tests:1",
+    parse=_matching(_IMAGE),
+    metavar="REFERENCE",
 )
 MAJOR = Kind(expected="a major version such as 15", parse=_matching(r"[1-9][0-9]"), toml=(str, int), metavar="VERSION")
 

@@ -14,7 +14,7 @@ from paddock.services import placeholders
 from paddock.settings import pods, templates
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
-from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin
+from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin, parse
 from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
@@ -87,13 +87,8 @@ class Settings:
     given: Mapping[str, Given] = field(repr=False, compare=False)
     """Option name -> value with its source, for ``explain`` and ``to_arguments``."""
 
-    def to_arguments(self) -> list[str]:
-        """Return the flags that give a child process these settings, defaults left out."""
-        told = ((BY_NAME[name], one) for name, one in self.given.items() if one.source > Source.DEFAULT)
-        return [argument for option, one in told for argument in _arguments(option, one)]
-
     def image_choices(self, rootdir: Path) -> ImageChoices:
-        """Return what is wanted of the images; files count from ``rootdir``, as pyproject.toml lies there."""
+        """Return what is wanted of the images, with files counted from ``rootdir``, where pyproject.toml lies."""
         broker, database = self.broker_configuration, self.database_configuration
         return ImageChoices(
             worker=self.image,
@@ -102,6 +97,11 @@ class Settings:
             database_configuration=rootdir / database if database else None,
             database_version=self.database_version,
         )
+
+    def to_arguments(self) -> list[str]:
+        """Return the flags that give a child process these settings, defaults left out."""
+        told = ((BY_NAME[name], one) for name, one in self.given.items() if one.source > Source.DEFAULT)
+        return [argument for option, one in told for argument in _arguments(option, one)]
 
     def explain(self) -> list[str]:
         """Return a line for each option: its value and where it came from."""
@@ -150,16 +150,9 @@ def _given(
         (Source.PYPROJECT, _toml_text(option, document)),
     ):
         if text is not None:
-            return Given(_parsed(option, text, source, document), text, source)
+            return Given(parse(option, text, source, lambda: document.place(option.key)), text, source)
     default = None if option.default is None else option.kind.parse(option.default)
     return Given(default, option.default, Source.DEFAULT)
-
-
-def _parsed(option: Option, text: str, source: Source, document: Pyproject) -> object:
-    try:
-        return option.kind.parse(text)
-    except ValueError:
-        raise UsageError(complaint(option, text, source, document.place(option.key))) from None
 
 
 def _joined(raw: Raw) -> str | None:

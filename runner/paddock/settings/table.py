@@ -14,6 +14,7 @@ from paddock.errors import UsageError
 from paddock.settings.kinds import (
     FILE,
     FOLDER,
+    IMAGE,
     MAJOR,
     PACKAGES,
     PATTERNS,
@@ -32,7 +33,7 @@ from paddock.settings.kinds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     Raw = str | list[str] | None
     """What a command line gives for one option: ``None`` when it was not there, a list when it may be repeated."""
@@ -118,7 +119,7 @@ OPTIONS = (
     Option(name="kubeconfig", kind=FILE, help="kubeconfig file to use in place of KUBECONFIG and ~/.kube/config"),
     Option(
         name="image",
-        kind=TEXT,
+        kind=IMAGE,
         help="image of your own for the workers, in place of the one made from the environment that runs pytest",
     ),
     Option(
@@ -240,8 +241,8 @@ def is_enabled(flag: Raw, environment: Mapping[str, str]) -> bool:
     return bool(flag) or bool(parse(option, environment.get(option.environment, ""), Source.ENVIRONMENT))
 
 
-def parse(option: Option, text: str, source: Source) -> object:
-    """Return the value that ``text`` stands for.
+def parse(option: Option, text: str, source: Source, place: Callable[[], str] = lambda: "pyproject.toml") -> object:
+    """Return the value that ``text`` stands for; ``place`` is asked for file and line if there is something to tell.
 
     Raises:
         UsageError: it is not of the option's kind.
@@ -249,7 +250,7 @@ def parse(option: Option, text: str, source: Source) -> object:
     try:
         return option.kind.parse(text)
     except ValueError:
-        raise UsageError(complaint(option, text, source)) from None
+        raise UsageError(complaint(option, text, source, place())) from None
 
 
 def complaint(option: Option, value: object, source: Source, place: str = "pyproject.toml") -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock.errors import ImageError
-from paddock.images import archive, layout, store
+from paddock.images import archive, layout, places
 from paddock.images.layers import Content, Directory, Link, Slice
 from paddock.images.store import Store
 
@@ -56,7 +56,7 @@ def test_the_latest_of_a_name_is_remembered_as_long_as_its_layer(cache: Store) -
     cache.note("family-a", "one")
     cache.note("family-b", "gone")
     assert cache.noted("family-a") == {"family-a": "one"}
-    cache.prune()
+    cache.prune(0)
     assert cache.noted("family") == {"family-a": "one"}
 
 
@@ -119,7 +119,7 @@ def test_layers_that_nobody_uses_are_pruned_and_others_kept(cache: Store) -> Non
     old = time.time() - 40 * 86400
     for key in ("stale", "stale-too"):
         os.utime(cache.path / "layers" / f"{key}.json", (old, old))
-    cache.prune()
+    cache.prune(time.time() - 30 * 86400)
     assert cache.find("stale") is None
     assert cache.find("used") is not None
     assert not layout.blob_path(cache.path, stale.blob.digest).exists()
@@ -129,4 +129,4 @@ def test_layers_that_nobody_uses_are_pruned_and_others_kept(cache: Store) -> Non
 def test_the_folder_can_be_moved_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """``PADDOCK_CACHE`` stands for all of Paddock's caches; images have a folder in it."""
     monkeypatch.setenv("PADDOCK_CACHE", str(tmp_path))
-    assert store.folder() == tmp_path / "images"
+    assert places.folder() == tmp_path / "images"
