@@ -39,7 +39,7 @@ from pathlib import Path
 from paddock import images
 host, cache, crane, root = sys.argv[1:]
 made, python = images.ensure(
-    host, crane=lambda: Path(crane), inpod={}, uid=1000, report=lambda line: None, root=Path(root), cache=Path(cache)
+    host, crane=lambda: Path(crane), inpod={}, uid=1000, report=lambda line: None, roots=[Path(root)], cache=Path(cache)
 )
 print(json.dumps([made.worker, str(python.executable), sys.prefix]))
 """
