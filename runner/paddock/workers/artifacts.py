@@ -6,12 +6,10 @@ there may send anything, so only plain files are made, below the worker's own fo
 
 from __future__ import annotations
 
-import gzip
 import re
 import shutil
 import tarfile
 import threading
-import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
@@ -64,12 +62,7 @@ def receive(read: Callable[[int], bytes], folder: Path, limit: int) -> Unpacked:
     begun = _Begun(read)
     if not begun.first:
         return Unpacked(0, 0, 0.0)
-    try:
-        with gzip.GzipFile(fileobj=cast("IO[bytes]", begun), mode="rb") as content:
-            bounded = _Bounded(cast("IO[bytes]", content), limit + SLACK)
-            return unpack(cast("IO[bytes]", bounded), str(folder), mode="r|", check=_check)
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UnpackError(f"The archive is damaged: {error}.") from error
+    return unpack(cast("IO[bytes]", begun), str(folder), limit=limit + SLACK, check=_check)
 
 
 class _Begun:
@@ -82,20 +75,6 @@ class _Begun:
         if not self.first:
             return self._read(count)
         data, self.first = self.first[:count], self.first[count:]
-        return data
-
-
-class _Bounded:
-    """A stream that refuses to be longer than ``limit``: few bytes can be a huge archive once they are unpacked."""
-
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._stream, self._left = stream, limit
-
-    def read(self, count: int) -> bytes:
-        data = self._stream.read(min(count, _MIB))
-        self._left -= len(data)
-        if self._left < 0:
-            raise UnpackError("The archive is larger than the files that were asked for may be.")
         return data
 
 
