@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RECIPE = "1"
 """Changes whenever the code of this package would make something else of the same input."""
-PACKAGES_RECIPE = "2"
+PACKAGES_RECIPE = "3"
 """The same for installed distributions and their bytecode."""
 UPPER_RECIPE = "2"
 """The same for the small layers on top: in-pod half, start scripts and folders."""

@@ -8,6 +8,7 @@ plugins have a second one, with their assertions rewritten.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from paddock.images.environment import Environment
 
 
+_SUITES = re.compile(r"/(site|dist)-packages/.*/tests/test_[^/]*$")
+"""Suites that distributions bring along: half of the modules of numpy, and no project imports them."""
 _TAG = str(sys.implementation.cache_tag)
 
 
@@ -81,8 +84,8 @@ def _run(program: str, executable: Path, sources: str, scratch: Path) -> str:
 
 
 def is_module(place: str, entry: Entry) -> bool:
-    """Tell whether an entry is a module of Python."""
-    return isinstance(entry, File | Slice) and place.endswith(".py")
+    """Tell whether an entry is a module of Python that somebody may import."""
+    return isinstance(entry, File | Slice) and place.endswith(".py") and not _SUITES.search(place)
 
 
 def _place(module: str, tag: str) -> str:

@@ -71,3 +71,18 @@ def test_modules_of_other_versions_are_passed_over(tmp_path: Path, here: Environ
     (tmp_path / "null.py").write_bytes(b"\0")
     (tmp_path / "good.py").write_text("")
     assert list(compiled(tmp_path, here)) == [f"good.{sys.implementation.cache_tag}.pyc"]
+
+
+@pytest.mark.parametrize(
+    ("place", "is_compiled"),
+    [
+        ("venv/lib/python3.11/site-packages/numpy/core/tests/test_numeric.py", False),
+        ("venv/lib/python3.11/site-packages/django/test/client.py", True),
+        ("venv/lib/python3.11/site-packages/numpy/tests/support.py", True),
+        ("root/python/lib/python3.11/tests/test_it.py", True),
+        ("venv/lib/python3.11/site-packages/data.txt", False),
+    ],
+)
+def test_suites_of_distributions_are_not_compiled(place: str, is_compiled: bool) -> None:  # noqa: FBT001 - a column of the table
+    """They can be half of a distribution, and a worker imports none of them; what others import they keep."""
+    assert bytecode.is_module(place, File(Path())) is is_compiled

@@ -86,3 +86,16 @@ def test_a_failed_push_quotes_the_client(tmp_path: Path) -> None:
     client.chmod(0o755)
     with pytest.raises(ImageError, match=r"host/paddock/worker:abc failed: denied"):
         registry.push(client, tmp_path, "host/paddock/worker:abc")
+
+
+@pytest.mark.parametrize("said", ["UNAUTHORIZED: authentication required", "unexpected status code 403 Forbidden"])
+def test_missing_credentials_come_with_the_remedy(said: str) -> None:
+    """The client only says what the registry answered."""
+    assert registry.reason(said) == (
+        f"the registry wants other credentials. Log in with `docker login` or `crane auth login`. It said: {said}"
+    )
+
+
+def test_any_other_failure_is_told_in_the_clients_words() -> None:
+    """As they are."""
+    assert registry.reason("no such host\n") == "no such host"
