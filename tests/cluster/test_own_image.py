@@ -129,6 +129,6 @@ def test_a_run_in_an_image_without_python_ends_at_once(registry: str, theirs: st
     broker = ensure(registry, cache, theirs, [])[0].broker
     write(project, {"test_own.py": SUITE})
     result = run_pytest(["--paddock", "-n", "1", f"--paddock-image={broker}"], project, clean_environment())
-    assert result.code == 3, result.out + result.err
+    assert result.code == 4, result.out + result.err
     assert "namespaces: created 0" in result.out
     assert f"The image '{broker}' has no python3 on its search path" in result.out + result.err

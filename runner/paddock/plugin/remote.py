@@ -49,6 +49,8 @@ def prepare(call: Call) -> Call:
     workerinput, arguments, options, controller_path = call
     ours = workerinput[KEY]
     os.chdir(ours["directory"])
+    if options.get("capture") == "no":
+        os.dup2(2, 1)  # -s: execnet has led prints to nowhere; stderr comes to the controller line by line
     for port, requests in ours.get("ports", ()):
         forward(port, requests)
     values = placeholder_values(ours)
