@@ -21,7 +21,8 @@ KEY = "paddock"
 """Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache),
 ``groups`` (a channel to tell groups of tests, with --dist loadgroup), ``ports`` (pairs of a port of the controller and
 a channel that takes a channel for each connection to it), ``placeholders`` (name -> variable of this process that holds
-its value), ``environment`` (variable -> template) and ``services`` (those that placeholders use)."""
+its value), ``environment`` (variable -> template), ``services`` (those that placeholders use) and ``shows_output``
+(whether -s was given)."""
 
 _PLACEHOLDER = re.compile(r"(\{?)\{([A-Za-z_]\w*\.[A-Za-z_]\w*)\}(\}?)")
 _NODE_ID = re.compile(r"::.*\[")  # ``services.placeholders`` says why; a test holds the two together
@@ -49,7 +50,7 @@ def prepare(call: Call) -> Call:
     workerinput, arguments, options, controller_path = call
     ours = workerinput[KEY]
     os.chdir(ours["directory"])
-    if options.get("capture") == "no":
+    if ours.get("shows_output"):
         os.dup2(2, 1)  # -s: execnet has led prints to nowhere; stderr comes to the controller line by line
     for port, requests in ours.get("ports", ()):
         forward(port, requests)

@@ -155,6 +155,7 @@ class Nodes:
         if self._config.option.dist == "loadgroup":
             channel = ours["groups"] = node.gateway.newchannel()
             channel.setcallback(self.groups.update)
+        ours["shows_output"] = self._config.option.capture == "no"
         ports = [port for name in forwarding.PORTS if isinstance(port := node.workerinput.get(name), int)]
         ours["ports"] = [(port, forwarding.offer(node.gateway, port)) for port in ports]
         return ours
