@@ -51,7 +51,7 @@ def prepare(call: Call) -> Call:
     ours = workerinput[KEY]
     os.chdir(ours["directory"])
     if ours.get("shows_output"):
-        os.dup2(2, 1)  # -s: execnet has led prints to nowhere; stderr comes to the controller line by line
+        lead_output_to_stderr()
     for port, requests in ours.get("ports", ()):
         forward(port, requests)
     values = placeholder_values(ours)
@@ -63,6 +63,16 @@ def prepare(call: Call) -> Call:
         arguments = [*arguments, "-o", f"cache_dir={fill_cache(Path(f'{scratch}-cache'), ours['cache'])}"]
     path = own_path(ours["directory"], controller_path)
     return workerinput, arguments, {**options, "basetemp": scratch}, path
+
+
+def lead_output_to_stderr() -> None:
+    """Have what tests print reach the controller: execnet has led stdout to nowhere, stderr comes line by line.
+
+    The worker's own pytest must go on writing to nowhere: its reporter takes the stdout of now, and the worker's side
+    of the plugin puts the real one in place afterwards.
+    """
+    os.dup2(2, 1)
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
 
 
 def placeholder_values(ours: dict[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ It must not know engines or clusters: it runs where they have put it.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +27,8 @@ def prepare(config: pytest.Config, ours: Mapping[str, Any]) -> None:
     values = remote.placeholder_values(dict(ours))
     for name, value in vars(config.option).items():  # also those from the project's addopts
         setattr(config.option, name, _completed(value, values))
+    if ours.get("shows_output"):
+        config.pluginmanager.register(Output(), "paddock-output")
     if ours.get("services"):
         config.pluginmanager.register(Readiness(ours["services"]), "paddock-readiness")
 
@@ -62,6 +65,15 @@ class Readiness:
         """Say of each test why it cannot run."""
         if self._failure:
             pytest.fail(self._failure, pytrace=False)
+
+
+class Output:
+    """Lets tests print to the controller's terminal under -s, see ``remote.lead_output_to_stderr``."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Put stdout back: the reporter of this worker's own pytest has taken another one by now."""
+        sys.stdout = sys.__stdout__
 
 
 class GroupTeller:
