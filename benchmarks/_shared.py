@@ -53,6 +53,14 @@ def show(what: str, seconds: list[float]) -> None:
     print(f"{what}: min {min(seconds):.2f} s, median {statistics.median(seconds):.2f} s, max {max(seconds):.2f} s")
 
 
+def user_environment() -> dict[str, str]:
+    """Return this process's environment as a user's machine has it.
+
+    Bytecode is kept there, so that no measured run compiles what the one before has compiled.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def images_of(registry: str, root: Path) -> tuple[Images, PythonEnvironment]:
     """Return the images that runs of this environment below ``root`` use, and the Python in them; made if absent."""
     return images.ensure(

@@ -8,20 +8,16 @@ cache of its own, which both go away again; the layers of the distribution and o
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import node
-from paddock.deadlines import Deadline
 from paddock.images import places
+from tests.plugins.images import linked_cache, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +31,8 @@ CHANGES = {
     "a large distribution with compiled modules added": ["install", "numpy==2.2.6"],
 }
 """Every change gives an environment that no image was made of before."""
+KEPT = ("base-", "broker", "database", "interpreter-", "system-")
+"""Kinds of layers that are there already; those of distributions are made."""
 UNCHANGED_ROUNDS = 5
 PROGRAM = """
 import time
@@ -46,7 +44,7 @@ from paddock.workers import inpod_files
 host, cache = sys.argv[1:]
 images.ensure(
     host, crane=lambda: node.tool("crane"), inpod=inpod_files.files(), uid=1000, report=lambda line: None,
-    root=Path("/project"), cache=Path(cache),
+    roots=[Path("/project")], cache=Path(cache),
 )
 print(time.perf_counter() - start)
 """
@@ -57,7 +55,7 @@ def main() -> None:
     node.tool("crane", report=print)
     with scratch() as folder, serving(folder / "registry") as host:
         python = environment(folder)
-        cache = copied_cache(folder)
+        cache = linked_cache(folder, KEPT)
         print(f"the first image of the environment: {ensure(python, host, cache):.1f} s")
         slowest = max(changed(python, host, cache, *change) for change in CHANGES.items())
         unchanged = [ensure(python, host, cache) for _ in range(UNCHANGED_ROUNDS)]
@@ -99,49 +97,6 @@ def environment(folder: Path) -> Path:
 def uv(*arguments: str) -> None:
     """Run uv, which the test dependencies bring."""
     subprocess.run([sys.executable, "-m", "uv", "--quiet", *arguments], check=True)
-
-
-def copied_cache(folder: Path) -> Path:
-    """Return a cache that has the layers of the real one, except those of distributions."""
-    cache, real = folder / "images", places.folder()
-    for record in real.glob("layers/*.json"):
-        if not record.name.startswith(("packages-", "changes-", "supervisor-")):
-            blob = Path("blobs", json.loads(record.read_bytes())["digest"].replace(":", "/"))
-            for path in (record.relative_to(real), blob):
-                if (real / path).exists() and not (cache / path).exists():
-                    (cache / path).parent.mkdir(parents=True, exist_ok=True)
-                    os.link(real / path, cache / path)
-    return cache
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run a registry of its own on a free port of the loopback address."""
-    configuration = {
-        "version": 0.1,
-        "log": {"level": "info", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder)}},
-        "http": {"addr": "127.0.0.1:0", "secret": "one process"},
-    }
-    folder.mkdir()
-    (folder / "registry.yaml").write_text(json.dumps(configuration))  # JSON is YAML
-    command = [str(node.tool("registry")), "serve", str(folder / "registry.yaml")]
-    log = folder / "log"
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        try:
-            yield f"localhost:{port_in(log)}"
-        finally:
-            process.kill()
-
-
-def port_in(log: Path) -> str:
-    """Return the port that a registry says it listens on."""
-    deadline, pause = Deadline(20), threading.Event()
-    while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
-        if deadline.passed:
-            raise SystemExit(f"the registry did not start: {log.read_text()}")
-        pause.wait(0.02)
-    return found[1]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ The wall time of many tests less that of few, so that starting and ending drop o
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks._shared import show
+from benchmarks._shared import show, user_environment
 
 MANY, FEW = 20_000, 2_000
 WAYS = {"pytest --paddock": ("--paddock",), "pytest": ()}
@@ -52,7 +51,7 @@ def seconds(folder: Path, count: int, *options: str) -> float:
     """Return the wall time of a run of ``count`` tests."""
     (folder / "test_nothing.py").write_text(SUITE.format(count=count))
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = user_environment()
     started = time.perf_counter()
     done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or f"{count} passed" not in done.stdout:

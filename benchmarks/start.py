@@ -7,7 +7,6 @@ a local ``pytest -n 1``. All three are measured in turn, several times; the medi
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks._shared import LIMIT, images_of, settle, show
+from benchmarks._shared import LIMIT, images_of, settle, show, user_environment
 from paddock import names, node
 from paddock.cluster import connect, requests
 from paddock.cluster.watching import Watch
@@ -58,8 +57,7 @@ def main() -> None:
 def seconds_to_first_result(folder: str, *arguments: str) -> float:
     """Return the seconds from starting pytest to the line of the first result."""
     argv = [sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments]
-    # As on a user's machine: bytecode is kept, so that no measured run compiles what the one before has compiled.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = user_environment()
     pipe = subprocess.PIPE
     started = time.perf_counter()
     with subprocess.Popen(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from benchmarks._shared import LIMIT, images_of
+from benchmarks._shared import LIMIT, images_of, user_environment
 from paddock import names, node
 from paddock.cluster import connect, requests
 from paddock.cluster.watching import Watch
@@ -152,7 +151,7 @@ def run(suite: Suite, project: Path, python: str, *options: str, shared: Service
     arguments = [filled(argument, shared) for argument in suite.arguments]
     variables = {name: filled(value, shared) for name, value in suite.variables.items()} if shared else {}
     argv = [python, "-m", "pytest", "-q", "--tb=no", *plugin, *arguments, *options, f"--junitxml={report}"]
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    inherited = user_environment()
     started = time.monotonic()
     done = subprocess.run(
         argv, cwd=project, env=inherited | variables, capture_output=True, text=True, timeout=LONGEST, check=False

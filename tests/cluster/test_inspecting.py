@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from paddock import names
+from tests.cluster.on_the_node import project_folder
 from tests.contract.plugin.running import clean_environment
 
 if TYPE_CHECKING:
@@ -104,13 +103,10 @@ class Run:
 @pytest.fixture
 def project() -> Iterator[Path]:
     """A project folder at the same path every time: the worker image holds a folder at that path."""
-    folder = Path(tempfile.gettempdir()) / "paddock-inspecting"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name in ("test_a.py", "test_b.py"):
-        (folder / name).write_text(SUITE, encoding="utf-8")
-    yield folder
-    shutil.rmtree(folder)
+    with project_folder("paddock-inspecting") as folder:
+        for name in ("test_a.py", "test_b.py"):
+            (folder / name).write_text(SUITE, encoding="utf-8")
+        yield folder
 
 
 @pytest.fixture

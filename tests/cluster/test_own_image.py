@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,11 +16,13 @@ from paddock.errors import UsageError
 from paddock.images import archive, layers, store, trees
 from paddock.images.environment import Environment
 from paddock.images.own import NEEDED
+from tests.cluster.on_the_node import project_folder
 from tests.contract.plugin.running import clean_environment, run_pytest, write
 from tests.plugins.images import answered, linked_cache, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.cluster,
@@ -99,11 +98,8 @@ def test_an_image_without_pytest_is_refused_in_a_sentence(registry: str, cache: 
 @pytest.fixture
 def project() -> Iterator[Path]:
     """An empty project folder."""
-    folder = Path(tempfile.gettempdir()) / "paddock-own-image"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
+    with project_folder("paddock-own-image") as folder:
+        yield folder
 
 
 SUITE = """

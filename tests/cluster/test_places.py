@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.plugin.running import clean_environment, run_pytest, write
+from tests.cluster.on_the_node import project_folder, runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.contract.plugin.running import Interrupt, Result, Run
+    from tests.contract.plugin.running import Run
     from tests.plugins.cluster import EmbeddedNode
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
@@ -22,34 +20,15 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    """An empty project folder, at the same path for every test: the worker image holds a folder at that path."""
-    folder = Path(tempfile.gettempdir()) / "paddock-places"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
+    """An empty project folder, the same for every test."""
+    with project_folder("paddock-places") as folder:
+        yield folder
 
 
 @pytest.fixture
 def run(tmp_path: Path, project: Path) -> Run:
     """Runs pytest with Paddock on the embedded node, in the project folder."""
-    (tmp_path / "temp").mkdir()
-
-    def run(
-        *args: str,
-        files: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        faults: Mapping[str, Mapping[str, object]] | None = None,
-        interrupts: Sequence[Interrupt] = (),
-        paddock: bool = True,
-    ) -> Result:
-        assert not faults, "faults are the subprocess engine's"
-        write(project, files or {})
-        debris = {"PYTEST_DEBUG_TEMPROOT": str(tmp_path / "temp")}
-        ours = ["--paddock"] if paddock else []
-        return run_pytest([*ours, *args], project, {**clean_environment(), **debris, **(environment or {})}, interrupts)
-
-    return run
+    return runner(project, tmp_path)
 
 
 NAMES = """

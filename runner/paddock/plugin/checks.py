@@ -6,7 +6,6 @@ It must not start anything.
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +49,8 @@ def _check_flags(given: Iterable[str], *, wanted: bool) -> None:
     known = [option.flag for option in table.OPTIONS]
     for flag in given:
         if flag not in known:
+            from difflib import get_close_matches  # noqa: PLC0415 - needed for a mistake only
+
             near = get_close_matches(flag, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else "See pytest --help."
             raise pytest.UsageError(f"The option {flag} does not exist. {hint}")

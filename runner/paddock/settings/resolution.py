@@ -203,11 +203,11 @@ def _check_together(values: Mapping[str, object], given: Mapping[str, Given]) ->
 
 def _check_variables(environment: Mapping[str, str]) -> None:
     """Refuse a variable that is nearly one of ours; others of our prefix may be anybody's."""
-    from difflib import get_close_matches  # noqa: PLC0415 - as below
-
     known = [option.environment for option in OPTIONS]
     for name in environment:
         if name.startswith("PADDOCK_") and name not in (*known, *VARIABLES_OF_OTHERS):
+            from difflib import get_close_matches  # noqa: PLC0415 - as below
+
             for near in get_close_matches(name, known, n=1, cutoff=_SLIP):
                 raise UsageError(f"The environment variable {name} is unknown. Did you mean {near}?")
 
