@@ -39,6 +39,28 @@ class PodAddition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeclaredService:
+    """A service of the user's own in every worker's namespace, beside broker and database."""
+
+    name: str
+    """Of pod and Service, so also its host name."""
+    port: int
+    readiness: Mapping[str, Any]
+    """A probe of Kubernetes, as in a container's ``readinessProbe``."""
+    image: str | None = None
+    """Reference as nodes pull it; ``None`` for the worker's image, that is the project's own environment."""
+    command: Sequence[str] = ()
+    """Program and arguments; empty for the image's own."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory: str = ""
+    """Limit as a Kubernetes quantity; empty for that of ``k8s/namespace/declared.yaml``."""
+    cpu: str = ""
+    """Request, likewise."""
+    place: str = ""
+    """File and line of its declaration."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhaseLimits:
     """Time limits of a run's phases in seconds; when one passes, the message names object, cause and remedy."""
 
@@ -128,6 +150,8 @@ class RunPlan:
     """Pod security level of the namespaces: ``restricted``, or ``baseline`` as an opt-out for the worker's pod."""
     additions: Sequence[PodAddition] = ()
     """What the user adds to the pods."""
+    services: Sequence[DeclaredService] = ()
+    """Services beside broker and database."""
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""
@@ -146,11 +170,11 @@ class ServiceFacts:
     """How tests reach one service: what fixtures and environment variables are made of."""
 
     kind: str
-    """``broker`` or ``database``."""
+    """``broker``, ``database``, or the name of a declared one."""
     host: str
     port: int
-    username: str
-    password: str = field(repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
     database: str = ""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.plugin import examples
 from tests.contract.plugin.option_cases import summary
 from tests.contract.plugin.running import clean_environment, run_pytest, write
 
@@ -120,10 +121,10 @@ EXAMPLES = {
 
 
 def test_hypothesis_remembers_what_failed(python: str, tmp_path: Path) -> None:
-    """An example found in one run fails the next one without a search, and is forgotten once it passes."""
+    """An example found in one run fails the next one without a search; those that pass are deleted, as locally."""
     project = tmp_path / "project"
     project.mkdir()
-    examples = project / ".hypothesis" / "examples"
+    folder = project / examples.FOLDER
 
     def run(*args: str, files: dict[str, str]) -> Result:
         write(project, files)
@@ -133,13 +134,13 @@ def test_hypothesis_remembers_what_failed(python: str, tmp_path: Path) -> None:
     nothing = run("--hypothesis-profile=reuse", files=EXAMPLES)
     assert (nothing.code, nothing.counts) == (0, {"skipped": 1}), nothing
     assert run(files=EXAMPLES).counts == {"failed": 1}
-    found = [path for path in examples.glob("*/*") if path.is_file()]
+    found = examples.listed(folder)
     assert found
     again = run("--hypothesis-profile=reuse", files=EXAMPLES)
     assert (again.code, again.counts) == (1, {"failed": 1}), again
     mended = run(files={**EXAMPLES, "mended": ""})
     assert (mended.code, mended.counts) == (0, {"passed": 1}), mended
-    assert not any(path.exists() for path in found)
+    assert examples.listed(folder) < found
 
 
 def test_forked_tests_may_crash(both: Both) -> None:

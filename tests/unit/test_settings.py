@@ -261,6 +261,13 @@ def test_pyproject_is_read_where_it_is(tmp_path: Path) -> None:
 
 def test_settings_hold_what_the_table_declares() -> None:
     """Each field of Settings comes from the table, and each option reaches a field."""
-    names = {field.name for field in fields(Settings)} - {"limits", "given", "variables", "templates", "additions"}
+    names = {field.name for field in fields(Settings)} - {
+        "limits",
+        "given",
+        "variables",
+        "templates",
+        "additions",
+        "services",
+    }
     options = {option.name.replace("-", "_") for option in OPTIONS if not option.name.endswith("-limit")}
     assert names == options - {"enabled", "env", "pod_patch"}

@@ -44,7 +44,7 @@ def check(request: RunRequest) -> None:
         UsageError: as ``prepare``, in the thread that can end the run with one line.
     """
     _choose(request)
-    if request.additions:
+    if request.additions or request.services:
         _sample(request)
 
 
@@ -84,9 +84,10 @@ def pod_user(request: RunRequest) -> int | None:
 def _try_pods(cluster: Cluster, request: RunRequest) -> None:
     """Have the API server refuse now what it would refuse then; only what the user had a part in is asked about."""
     resources = (request.worker_memory, request.worker_cpu) != (RunPlan.worker_memory, RunPlan.worker_cpu)
-    if request.additions or resources:
-        files = ", ".join(dict.fromkeys(addition.where(()) for addition in request.additions))
-        said = f"the additions of {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
+    if request.additions or request.services or resources:
+        additions = dict.fromkeys(addition.where(()) for addition in request.additions)
+        files = ", ".join([*additions, *(service.place for service in request.services)])
+        said = f"what is given in {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
         trying.check(cluster, _sample(request), request.security, said)
 
 
@@ -116,6 +117,7 @@ def make_plan(
         uid=pod_user(request),
         security=request.security,
         additions=request.additions,
+        services=request.services,
         limits=request.limits,
         deadline=request.deadline,
         environment=request.environment,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from paddock.specs import Artifacts, PodAddition
+    from paddock.specs import Artifacts, DeclaredService, PodAddition
     from paddock.workers.sources import SourceSet
 
 
@@ -46,3 +46,5 @@ class RunRequest:
     security: str = "restricted"
     additions: Sequence[PodAddition] = ()
     """What the user adds to pods."""
+    services: Sequence[DeclaredService] = ()
+    """Services of the user's own, beside broker and database."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from paddock import names
-from paddock.namespaces import additions
+from paddock.namespaces import additions, declared
 from paddock.resources import k8s_folder
 from paddock.specs import DEFAULT_UID
 
@@ -58,6 +58,12 @@ class NamespaceObjects:
         """Return every object, in order."""
         return [manifest for stage in self.stages for manifest in stage]
 
+    @property
+    def services(self) -> list[str]:
+        """The names of all pods but the worker's."""
+        names_of_pods = (one["metadata"]["name"] for one in self.all() if one["kind"] == "Pod")
+        return [name for name in names_of_pods if name != "worker"]
+
 
 def build(
     plan: RunPlan,
@@ -75,13 +81,19 @@ def build(
         UsageError: what the user adds to pods would change what Paddock sets.
     """
     namespace = names.namespace_name(plan.run_id, worker)
-    manifests = [_complete(copy.deepcopy(raw), plan, worker, namespace) for raw in _templates()]
+    raws = [*copy.deepcopy(_templates()), *_declared(plan)]
+    manifests = [_complete(raw, plan, worker, namespace) for raw in raws]
     for manifest in manifests:
         if manifest["kind"] == "Secret":
             manifest["stringData"] = dict(credentials[manifest["metadata"]["name"]])
         if warm and (manifest["kind"], manifest["metadata"]["name"]) == ("Pod", "worker"):
             manifest["spec"]["containers"][0]["command"] += ["--warm", warm]
     return NamespaceObjects(namespace, _staged([_added(manifest, plan) for manifest in manifests]))
+
+
+def _declared(plan: RunPlan) -> list[Manifest]:
+    programs = supervisor_python(plan).rpartition("/")[0]
+    return [one for service in plan.services for one in declared.objects(service, plan.images.worker, programs)]
 
 
 def _added(manifest: Manifest, plan: RunPlan) -> Manifest:
@@ -145,7 +157,7 @@ def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
     spec["securityContext"] = _pod_security(plan, component)
     images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
     for container in spec["containers"]:
-        container["image"] = images[component]
+        container["image"] = images.get(component, container["image"])
         container["imagePullPolicy"] = "IfNotPresent"
         if not _may_more(plan, component):
             container["securityContext"] = dict(_RESTRICTED)

@@ -20,6 +20,7 @@ from paddock.plugin.terminal import Progress, Terminal
 from paddock.plugin.xdist_seam import Lost, Nodes, lost, plan_workers
 from paddock.scheduling import crashes
 from paddock.scheduling.elastic import ElasticScheduling
+from paddock.services import placeholders
 from paddock.workers.choice import summary
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Controller:
         self._config = config
         self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        told = facts.told(config, settings.templates)
+        known = placeholders.variables(service.name for service in settings.services)
+        told = facts.told(config, settings.templates, known)
         self._nodes = Nodes(config, self._open, Doings(self._note).hear, told, settings.limits.start)
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}

@@ -74,6 +74,7 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         uid=settings.uid,
         security=settings.security,
         additions=settings.additions,
+        services=settings.services,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from paddock import names
 from paddock.errors import UsageError
 from paddock.services import placeholders
-from paddock.settings import pods, templates
+from paddock.settings import pods, services, templates
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
 from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin, parse
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddock.settings.table import Option, Raw
-    from paddock.specs import PodAddition
+    from paddock.specs import DeclaredService, PodAddition
 
 __all__ = ["Given", "Settings", "read_pyproject", "resolve"]
 
-_TABLES_OF_OTHERS = ("sessions", pods.KEY)
-"""Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` and ``settings.pods`` check theirs."""
+_TABLES_OF_OTHERS = ("sessions", pods.KEY, services.KEY)
+"""Tables below ``[tool.paddock]`` that are read elsewhere, by ``paddock.sessions`` and modules beside this one."""
 
 VARIABLES_OF_OTHERS = frozenset({"PADDOCK_CACHE", "PADDOCK_FACTS", *placeholders.VARIABLES.values()})
 """Variables of Paddock that are no options; a test finds them in the sources."""
@@ -72,6 +72,8 @@ class Settings:
     security: str
     additions: tuple[PodAddition, ...]
     """What the user adds to pods."""
+    services: tuple[DeclaredService, ...]
+    """Services of the user's own."""
     variables: tuple[str, ...]
     """Names of environment variables that travel to the workers, beside those that always do."""
     templates: Mapping[str, str]
@@ -131,7 +133,8 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     limits = PhaseLimits(**{name: values.pop(f"{name}_limit") for name in LIMITS})  # type: ignore[arg-type] # the kinds of the table give floats
     del values["enabled"]
     values["variables"] = values.pop("env")
-    values["templates"] = templates.read(document)
+    values["services"] = declared = services.read(document)
+    values["templates"] = templates.read(document, placeholders.variables(one.name for one in declared))
     values["additions"] = pods.read(document, values.pop("pod_patch"))  # type: ignore[arg-type] # its kind gives a path
     _check_together(values, given)
     values["run_id"] = values["run_id"] or names.new_run_id()

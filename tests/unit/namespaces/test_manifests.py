@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from paddock import names
 from paddock.namespaces import manifests
-from paddock.specs import Images, PythonEnvironment, RunPlan
+from paddock.specs import DeclaredService, Images, PythonEnvironment, RunPlan
 
 SECRETS = {"broker": {"USERNAME": "u", "PASSWORD": "p"}, "database": {"USERNAME": "v", "PASSWORD": "q"}}
 PLAN = RunPlan(
@@ -31,6 +32,23 @@ PLAN = RunPlan(
 def objects() -> list[dict[str, Any]]:
     """Every object of one namespace."""
     return manifests.build(PLAN, "gw0", SECRETS).all()
+
+
+CACHE = DeclaredService(
+    name="cache",
+    image="r/redis:7",
+    port=6379,
+    readiness={"exec": {"command": ["redis-cli", "ping"]}, "periodSeconds": 5},
+)
+API = DeclaredService(
+    name="api",
+    port=8080,
+    readiness={"tcpSocket": {"port": 8080}},
+    command=("python", "-m", "api"),
+    environment={"MODE": "test"},
+    memory="1Gi",
+    cpu="250m",
+)
 
 
 def of_kind(objects: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
@@ -105,3 +123,42 @@ def test_building_twice_shares_nothing() -> None:
     first = manifests.build(PLAN, "gw0", SECRETS)
     first.all()[0]["metadata"]["name"] = "changed"
     assert manifests.build(PLAN, "gw0", SECRETS).all()[0]["metadata"]["name"] == "paddock-k7x2mq-gw0"
+
+
+def test_a_declared_service_is_a_pod_like_the_others_behind_a_service_that_waits_for_its_probe() -> None:
+    """Labels, an end, no token, the restricted level; whoever can connect to it knows that it is ready."""
+    built = manifests.build(replace(PLAN, services=(CACHE, API)), "gw0", SECRETS)
+    pods, services = of_kind(built.all(), "Pod"), of_kind(built.all(), "Service")
+    assert list(pods) == ["worker", "broker", "database", "cache", "api"]
+    assert built.services == ["broker", "database", "cache", "api"]
+    for name in ("cache", "api"):
+        pod = pods[name]
+        assert names.labels("k7x2mq", "gw0", name).items() <= pod["metadata"]["labels"].items()
+        assert pod["spec"]["activeDeadlineSeconds"] == 99
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert pod["spec"]["securityContext"]["runAsUser"] == 1234
+        assert (
+            pod["spec"]["containers"][0]["securityContext"]
+            == pods["broker"]["spec"]["containers"][0]["securityContext"]
+        )
+        assert services[name]["spec"]["selector"] == names.labels("k7x2mq", "gw0", name)
+        assert "publishNotReadyAddresses" not in services[name]["spec"]
+    assert [services[name]["spec"]["ports"][0]["port"] for name in ("cache", "api")] == [6379, 8080]
+
+
+def test_a_declared_service_runs_what_was_declared() -> None:
+    """The image with its own command, or a command in the project's environment; a probe is asked every second."""
+    pods = of_kind(manifests.build(replace(PLAN, services=(CACHE, API)), "gw0", SECRETS).all(), "Pod")
+    cache, api = (pods[name]["spec"]["containers"][0] for name in ("cache", "api"))
+    assert cache["image"] == "r/redis:7"
+    assert "command" not in cache
+    assert cache["readinessProbe"] == {
+        "exec": {"command": ["redis-cli", "ping"]}, "periodSeconds": 5, "failureThreshold": 3,
+    }  # fmt: skip
+    assert api["image"] == "r/worker:1"
+    assert api["command"] == ["python", "-m", "api"]
+    assert api["readinessProbe"]["periodSeconds"] == 1
+    environment = {one["name"]: one["value"] for one in api["env"]}
+    assert environment["PATH"].startswith("/opt/paddock/venv/bin:")
+    assert environment["MODE"] == "test"
+    assert api["resources"] == {"requests": {"cpu": "250m", "memory": "32Mi"}, "limits": {"memory": "1Gi"}}
