@@ -15,9 +15,9 @@ from paddock.node import objects, pause_image, preflight, preparing, removing
 from paddock.node.api import NodeApi
 from paddock.node.building import build_all, tool
 from paddock.node.layout import CONTEXT, from_json
-from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE
+from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE, STATE
 from paddock.node.planning import plan
-from paddock.node.processes import inheritable_descriptors
+from paddock.node.processes import boot, inheritable_descriptors
 from paddock.node.reaching import NodeAccess
 from paddock.node.statuses import read_status
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _TIME_LIMIT = 120.0  # seconds for all components to be ready; measured 4 s on two quiet cores
 _POLL = 0.02
+_REMAINS = (
+    "Only remains of a node are here, for its processes were killed or the machine was started anew; "
+    "it is made anew: its namespaces are gone, images are kept."
+)
 _SLOW = 1.0  # a step that takes longer is worth a line
 
 
@@ -59,7 +63,9 @@ def _living_layout() -> NodeLayout | None:
 
 
 def _new_layout(report: Callable[[str], None]) -> NodeLayout:
-    removing.remove(report)  # what a crash or a reboot left behind
+    if STATE.exists():
+        report(_REMAINS)
+    removing.remove(report)
     preflight.check()
     layout = plan(build_all(report), tool("pause").parent)
     preparing.prepare(layout)
@@ -129,7 +135,7 @@ def _not_ready(status: NodeStatus, names: Sequence[str]) -> list[str]:
 
 def _grant_access(layout: NodeLayout) -> NodeAccess:
     facts = NodeAccess(kubeconfig=ADMIN_KUBECONFIG, context=CONTEXT, registry=layout.registry, server=layout.server)
-    _write_access(asdict(facts) | {"supervisor": astuple(_living_supervisor(layout))})
+    _write_access(asdict(facts) | {"boot": boot(), "supervisor": astuple(_living_supervisor(layout))})
     return facts
 
 
