@@ -17,6 +17,7 @@ from paddock.node.handing import hand_over
 from paddock.node.places import STATE
 from paddock.node.pruning import KEPT_DAYS
 from paddock.node.reaching import access
+from paddock.node.supply import MIRROR_VARIABLE, MODULES, RELEASE, SOURCE_VARIABLE, supply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add the commands below ``node`` to a parser."""
     commands = parser.add_subparsers(dest="node_command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="start the node; builds it the first time").set_defaults(handler=_up)
+    _add_up(commands.add_parser("up", help="start the node; builds it the first time"))
     commands.add_parser("down", help="remove the node and everything it made").set_defaults(handler=_down)
     status = commands.add_parser("status", help="show the node's components")
     status.add_argument("--json", action="store_true", help="for programs; sizes in bytes, times in seconds")
@@ -54,6 +55,17 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     # kubectl's options are its own, even --help.
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER, help="what kubectl is to do, such as `get pods -A`")
     kubectl.set_defaults(handler=_kubectl)
+
+
+def _add_up(up: argparse.ArgumentParser) -> None:
+    sources = (
+        f"where programs come from that are not there yet: built from {MODULES}, or official {RELEASE} archives where "
+        f"there are some (default: {SOURCE_VARIABLE}, else {MODULES})"
+    )
+    up.add_argument("--source", metavar="SOURCE", help=sources)
+    mirror = f"server that has the release archives, by host and path of their URLs (default: {MIRROR_VARIABLE})"
+    up.add_argument("--mirror", metavar="URL", help=mirror)
+    up.set_defaults(handler=_up)
 
 
 def _add_prune(prune: argparse.ArgumentParser) -> None:
@@ -94,12 +106,12 @@ def _hint(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - beside the product, so that `$(…)` takes the product alone
 
 
-def _up(_arguments: argparse.Namespace) -> int:
+def _up(arguments: argparse.Namespace) -> int:
     from paddock.node import lifecycle  # noqa: PLC0415 - not needed by the other commands, and slow to import
 
     started = time.monotonic()
     was_up = access() is not None
-    found = lifecycle.up(report=_hint)
+    found = lifecycle.up(report=_hint, supply=supply(arguments.source, arguments.mirror))
     _say("node already up" if was_up else f"node up in {time.monotonic() - started:.1f} s")
     _hint(f"export KUBECONFIG={hand_over(found.kubeconfig)}")
     return 0

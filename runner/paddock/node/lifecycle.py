@@ -16,15 +16,18 @@ from paddock.node.reaching import NodeAccess, access
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from paddock.node.supply import Supply
+
 
 def _silent(_line: str) -> None:
     """Report nothing."""
 
 
-def up(*, report: Callable[[str], None] = _silent) -> NodeAccess:
+def up(*, report: Callable[[str], None] = _silent, supply: Supply | None = None) -> NodeAccess:
     """Make sure that the node is up and return how to reach it; does nothing when it is.
 
     ``report`` gets a line about every step that takes longer than a second. Two at once are safe: one waits.
+    ``supply`` says where programs come from that are not there yet; the environment's, if not given.
 
     Raises:
         UsageError: this is not Linux, or not root.
@@ -36,7 +39,7 @@ def up(*, report: Callable[[str], None] = _silent) -> NodeAccess:
 
     privilege.require_root()
     with _alone(report):
-        return access() or starting.start(report)
+        return access() or starting.start(report, supply)
 
 
 def down(*, report: Callable[[str], None] = _silent) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from paddock.node.layout import NodeLayout
     from paddock.node.processes import ProcessIdentity
     from paddock.node.statuses import NodeStatus
+    from paddock.node.supply import Supply
 
 _TIME_LIMIT = 120.0  # seconds for all components to be ready; measured 4 s on two quiet cores
 _POLL = 0.02
@@ -37,13 +38,13 @@ _REMAINS = (
 _SLOW = 1.0  # a step that takes longer is worth a line
 
 
-def start(report: Callable[[str], None]) -> NodeAccess:
+def start(report: Callable[[str], None], supply: Supply | None = None) -> NodeAccess:
     """Start the node and wait until all of it is ready; the caller holds the lock.
 
     Raises:
         NodeError: a step failed; the message names its log or the remedy.
     """
-    layout = _living_layout() or _new_layout(report)
+    layout = _living_layout() or _new_layout(report, supply)
     if read_status().supervisor is None:
         _await_supervisor(layout, _start_supervisor(layout))
     _wait_for(layout, ("kube-apiserver",), report)
@@ -62,12 +63,12 @@ def _living_layout() -> NodeLayout | None:
     return None
 
 
-def _new_layout(report: Callable[[str], None]) -> NodeLayout:
+def _new_layout(report: Callable[[str], None], supply: Supply | None) -> NodeLayout:
     if STATE.exists():
         report(_REMAINS)
     removing.remove(report)
     preflight.check()
-    layout = plan(build_all(report), tool("pause").parent)
+    layout = plan(build_all(report, supply), tool("pause").parent)
     preparing.prepare(layout)
     return layout
 
