@@ -47,7 +47,21 @@ def up() -> node.NodeAccess:
 
 @pytest.fixture
 def shell(up: node.NodeAccess, tmp_path: Path) -> str:
-    """An image with a shell, made of this machine's own programs and pushed to the node's registry."""
+    """An image with a shell on a node that is up."""
+    del up
+    return push_shell(tmp_path)
+
+
+@pytest.fixture
+def pushed_shell(tmp_path: Path) -> str:
+    """The same on a node that the test has started itself."""
+    return push_shell(tmp_path)
+
+
+def push_shell(tmp_path: Path) -> str:
+    """Make an image with a shell of this machine's own programs and push it to the node's registry."""
+    access = node.access()
+    assert access is not None
     libraries = "".join(subprocess.run(["ldd", *PROGRAMS], capture_output=True, text=True, check=True).stdout)
     paths = {word for word in libraries.split() if word.startswith("/") and not word.endswith(":")}
     folder = next(Path(path).parent for path in paths if path.endswith("/libc.so.6"))
@@ -55,7 +69,7 @@ def shell(up: node.NodeAccess, tmp_path: Path) -> str:
     with tarfile.open(layer, "w", dereference=True) as tar:
         for path in sorted({*PROGRAMS, *paths, *(str(folder / name) for name in NAME_SERVICE)}):
             tar.add(path)
-    reference = f"{up.registry}/{IMAGE}"
+    reference = f"{access.registry}/{IMAGE}"
     crane = [str(node.tool("crane")), "append", "--oci-empty-base", "-f", str(layer), "-t", reference]
     subprocess.run(crane, check=True, capture_output=True)
     return reference

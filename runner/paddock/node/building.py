@@ -19,7 +19,7 @@ from paddock.errors import NodeError, UsageError
 from paddock.node import downloading, recipes, releases, toolchain
 from paddock.node.layout import Binaries
 from paddock.node.locking import locked
-from paddock.node.packages import system_programs
+from paddock.node.packages import system_folder, system_programs
 from paddock.node.places import LAYOUT_FILE, cache_folder
 from paddock.node.supply import MODULES, RELEASE, Supply, supply
 from paddock.resources import k8s_folder
@@ -62,16 +62,22 @@ def build_all(report: Callable[[str], None], wanted: Supply | None = None) -> Bi
         NodeError: something could not be built or fetched; the message names its log.
     """
     chosen = wanted or supply()
-    system = system_programs(report)
-    missing = [each for each in recipes.RECIPES if not (_archives(each, chosen) or folder_of(each, chosen).is_dir())]
+    system_programs(report)
+    missing = [each for each in recipes.RECIPES if not (archives(each, chosen) or folder_of(each, chosen).is_dir())]
     with _fetching(missing, report):
-        folders = {recipe.module: build(recipe, report, chosen) for recipe in recipes.RECIPES}
+        for recipe in recipes.RECIPES:
+            build(recipe, report, chosen)
+    return folders(chosen)
+
+
+def folders(wanted: Supply) -> Binaries:
+    """Return the folders of all programs, whether they are there or not."""
     return Binaries(
-        kubernetes=folders["kubernetes"],
-        containerd=folders["containerd"],
-        cni=folders["cni"],
-        registry=folders["registry"],
-        system=system,
+        kubernetes=folder_of(recipes.KUBERNETES, wanted),
+        containerd=folder_of(recipes.CONTAINERD, wanted),
+        cni=folder_of(recipes.CNI, wanted),
+        registry=folder_of(recipes.REGISTRY, wanted),
+        system=system_folder(),
     )
 
 
@@ -83,7 +89,7 @@ def missing_builds() -> list[str]:
 
 def folder_of(recipe: Recipe, wanted: Supply) -> Path:
     """Return the cache folder of the recipe's programs, there or not; what has no release is built in any case."""
-    found = _archives(recipe, wanted)
+    found = archives(recipe, wanted)
     return _cache() / f"{recipe.module}-{releases.digest(found)}" if found else _folder(recipe)
 
 
@@ -105,7 +111,8 @@ def build(recipe: Recipe, report: Callable[[str], None], wanted: Supply = _BUILT
     return folder
 
 
-def _archives(recipe: Recipe, wanted: Supply) -> tuple[Archive, ...]:
+def archives(recipe: Recipe, wanted: Supply) -> tuple[Archive, ...]:
+    """Return the release archives that the recipe's programs come from; none where they are built."""
     return releases.archives(recipe, _ARCHITECTURE) if wanted.source == RELEASE else ()
 
 
@@ -126,8 +133,8 @@ def _module(recipe: Recipe) -> Path:
 def _make(recipe: Recipe, folder: Path, wanted: Supply, report: Callable[[str], None]) -> None:
     with _workspace(recipe, folder.parent) as temporary:
         output = temporary / "programs"
-        if archives := _archives(recipe, wanted):
-            downloading.unpack_all(archives, wanted, output, report)
+        if found := archives(recipe, wanted):
+            downloading.unpack_all(found, wanted, output, report)
         else:
             if wanted.source == RELEASE:
                 report(f"{recipe.module} has no release for {_ARCHITECTURE} and is built from its modules")

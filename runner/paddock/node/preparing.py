@@ -61,6 +61,12 @@ def prepare(layout: NodeLayout) -> None:
         _set(setting, value)
 
 
+def rewrite(layout: NodeLayout) -> None:
+    """Write layout and configuration over those that the node was started with; its keys stay."""
+    _write(LAYOUT_FILE, layout.to_json(), durable=True)
+    _write_configuration(layout)
+
+
 def read_setting(name: str) -> str | None:
     """Return a kernel setting, None where this kernel has no such one."""
     with suppress(OSError):

@@ -6,7 +6,7 @@ Owns the two variables. It must not know what a program is made of.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,9 +26,14 @@ MIRROR_VARIABLE = "PADDOCK_NODE_MIRROR"
 class Supply:
     """What was asked for."""
 
-    source: str = MODULES
+    source: str = ""
+    """``modules`` or ``release``; empty when nobody has chosen."""
     mirror: str = ""
     """URL below which the archives lie by host and path; empty: each lies where its project published it."""
+
+    def settled(self, before: str) -> Supply:
+        """Return the same with a source: the chosen one, else that of ``before``, else modules."""
+        return replace(self, source=self.source or before or MODULES)
 
     def place(self, url: str) -> str:
         """Return where to fetch what was published at ``url``."""
@@ -41,8 +46,8 @@ def supply(source: str | None = None, mirror: str | None = None, environment: Ma
     Raises:
         UsageError: a value cannot be meant.
     """
-    chosen = source or environment.get(SOURCE_VARIABLE) or MODULES
-    if chosen not in SOURCES:
+    chosen = source or environment.get(SOURCE_VARIABLE) or ""
+    if chosen not in {"", *SOURCES}:
         raise UsageError(f"The source of the node's programs is {chosen!r}; expected {' or '.join(SOURCES)}.")
     server = mirror or environment.get(MIRROR_VARIABLE) or ""
     if server and (urlsplit(server).scheme not in {"http", "https"} or not urlsplit(server).netloc):

@@ -15,7 +15,7 @@ import pytest
 
 from paddock import node
 from paddock.errors import UsageError
-from paddock.node import commands, lifecycle, places, processes, reaching, statuses, supervisor
+from paddock.node import commands, lifecycle, pins, places, processes, reaching, statuses, supervisor, upgrading
 from paddock.node.layout import from_json
 from paddock.node.processes import ProcessIdentity, myself
 from tests.unit.node.layouts import layout
@@ -51,6 +51,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     monkeypatch.setattr(reaching, "ACCESS_FILE", folder / "access.json")
     monkeypatch.setattr(statuses, "STATUS_FILE", folder / "status.json")
     monkeypatch.setattr(statuses, "STATE", folder)
+    monkeypatch.setattr(upgrading, "LAYOUT_FILE", folder / "layout.json")
+    monkeypatch.setattr(pins, "PIN_FILE", folder / "pin.json")
     monkeypatch.setattr(commands, "STATE", folder)
     monkeypatch.setattr(lifecycle, "LOCK", tmp_path / "node.lock")
     return State(folder)

@@ -304,15 +304,24 @@ def test_the_released_kubernetes_is_of_the_same_minor_version() -> None:
     [
         (None, None, {}, Supply()),
         (None, None, {"PADDOCK_NODE_SOURCE": "release"}, Supply(source="release")),
-        ("modules", None, {"PADDOCK_NODE_SOURCE": "release"}, Supply()),
+        ("modules", None, {"PADDOCK_NODE_SOURCE": "release"}, Supply(source="modules")),
         ("release", "http://a/b", {"PADDOCK_NODE_MIRROR": "x"}, Supply(source="release", mirror="http://a/b")),
     ],
 )
 def test_an_option_wins_over_the_environment(
     source: str | None, mirror: str | None, environment: dict[str, str], expected: Supply
 ) -> None:
-    """Without either, programs are built from modules."""
+    """Without either it is left open."""
     assert supply(source, mirror, environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("chosen", "before", "expected"),
+    [("", "", "modules"), ("", "release", "release"), ("modules", "release", "modules")],
+)
+def test_a_node_keeps_its_source_unless_another_is_chosen(chosen: str, before: str, expected: str) -> None:
+    """Whoever chose releases once need not say so each time; who never chose builds."""
+    assert Supply(source=chosen).settled(before).source == expected
 
 
 @pytest.mark.parametrize(
