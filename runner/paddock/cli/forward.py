@@ -5,7 +5,9 @@ Owns what is said about the way in. The bytes are kubectl's affair.
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from paddock.namespaces.inventory import PodState, WorkerState
 
 HOST = "127.0.0.1"
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at whether a signal has come."""
+_CHUNK = 65536
 _CLIENTS = {
     "broker": "mosquitto_sub -h {host} -p {port} -u {username} -P \"$({password})\" -t '#' -v",
     "database": 'PGPASSWORD="$({password})" psql -h {host} -p {port} -U {username} {database}',
@@ -66,12 +71,23 @@ def forward(arguments: argparse.Namespace) -> int:
                 open_entries(cluster, worker.namespace, pod.component),
             )
             tables.say(tables.as_json(way) if arguments.json else told(way))
-            process.stdout.read()  # a line for each connection, until kubectl ends
+            _drain(process.stdout)
         except KeyboardInterrupt:
             return 0  # the way to end it
         finally:
             process.terminate()
     raise InfrastructureError(f"The forwarding to {worker.namespace}/{pod.name} ended: its pod has probably gone.")
+
+
+def _drain(output: IO[str]) -> None:
+    """Take what kubectl says, a line for each connection, until it ends.
+
+    No read blocks for long: a signal that comes just before one begins is noticed only when it returns.
+    """
+    ended = False
+    while not ended:
+        ready, _, _ = select.select([output], [], [], _LOOK_EVERY)
+        ended = bool(ready) and not os.read(output.fileno(), _CHUNK)
 
 
 def port_of(worker: WorkerState, pod: PodState) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paddock.errors import InfrastructureError, UsageError
-from paddock.plugin import coverage_data, engine_factory, environment, facts, remote
+from paddock.plugin import coverage_data, engine_factory, environment, examples, facts, remote
 from paddock.plugin.books import Books
 from paddock.plugin.doings import Doings
 from paddock.plugin.ledger import Exit
@@ -125,7 +125,9 @@ class Controller:
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         """Tell why a worker went, put its coverage in place, and end a run that nobody is left to do."""
         worker, why = node.gateway.id, lost(node)
-        coverage_data.save(self._config, worker, getattr(node, "workeroutput", {}))
+        output = getattr(node, "workeroutput", {})
+        coverage_data.save(self._config, worker, output)
+        examples.save(self._config.invocation_params.dir / examples.FOLDER, output)
         if why is not None:
             self._note_lost(worker, why)
         elif error:
