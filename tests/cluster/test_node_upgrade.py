@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,13 +53,21 @@ sys.exit(commands.main(["up"]))
 """Starts a node as a version of Paddock would whose Kubernetes calls itself older; only that stamp is linked anew."""
 
 
+@pytest.fixture(scope="module")
+def linked() -> Iterator[set[Path]]:
+    """Folders of programs that only these tests use; linking them takes half a minute, so they are kept meanwhile."""
+    folders: set[Path] = set()
+    yield folders
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
 @pytest.fixture
-def older(before: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def older(before: dict[str, Any], linked: set[Path]) -> dict[str, Any]:
     """A node of an older pin; the value is the listing of the machine without."""
     subprocess.run([sys.executable, "-c", OLDER], check=True, capture_output=True)
-    programs = from_json(LAYOUT_FILE.read_text()).binaries.kubernetes
-    yield before
-    shutil.rmtree(programs)
+    linked.add(from_json(LAYOUT_FILE.read_text()).binaries.kubernetes)
+    return before
 
 
 def server_version() -> str:
@@ -105,6 +114,26 @@ def test_up_upgrades_a_node_under_living_pods(older: dict[str, Any], pushed_shel
     assert status[0].startswith(f"node up, Kubernetes {KUBERNETES_VERSION}, ")
     assert status[1].startswith("COMPONENT")
     assert "node already up" in paddock_node("up")
+    paddock_node("down")
+    assert_nothing_left(older)
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.2, 0.5, 1.5])
+def test_an_upgrade_that_was_killed_is_carried_on(older: dict[str, Any], moment: float) -> None:
+    """Wherever it was cut off, the next `up` ends with the wanted node, and down leaves nothing."""
+    old = from_json(LAYOUT_FILE.read_text()).binaries.kubernetes
+    upgrade = subprocess.Popen(command("up"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert upgrade.stderr is not None
+    assert upgrade.stderr.readline().startswith("Upgrading the node: ")
+    try:
+        upgrade.wait(moment)
+    except subprocess.TimeoutExpired:
+        upgrade.send_signal(signal.SIGKILL)
+    upgrade.communicate()
+    paddock_node("up")
+    assert node.status().state == "up"
+    assert server_version() == f"v{KUBERNETES_VERSION}"
+    assert programs_in(old) == []
     paddock_node("down")
     assert_nothing_left(older)
 
