@@ -29,7 +29,9 @@ __all__ = ["Given", "Settings", "read_pyproject", "resolve"]
 _TABLES_OF_OTHERS = ("sessions", pods.KEY, services.KEY)
 """Tables below ``[tool.paddock]`` that are read elsewhere, by ``paddock.sessions`` and modules beside this one."""
 
-VARIABLES_OF_OTHERS = frozenset({"PADDOCK_CACHE", "PADDOCK_FACTS", *placeholders.VARIABLES.values()})
+VARIABLES_OF_OTHERS = frozenset(
+    {"PADDOCK_CACHE", "PADDOCK_FACTS", "PADDOCK_NODE_MIRROR", "PADDOCK_NODE_SOURCE", *placeholders.VARIABLES.values()}
+)
 """Variables of Paddock that are no options; a test finds them in the sources."""
 
 _SLIP = 0.85
