@@ -69,6 +69,8 @@ class Images:
     worker: str
     broker: str
     database: str
+    pull: str = "IfNotPresent"
+    """Kubernetes' pull policy: ``Never`` for images that were loaded and that no registry has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,10 @@ class ImageChoices:
     """Settings of postgresql.conf, which win over Paddock's own."""
     database_version: str | None = None
     """Major version of PostgreSQL; ``None`` for the usual one of the distribution's release."""
+    registry: str | None = None
+    """Registry and path that images are pushed to for any cluster but the embedded node."""
+    nodes_registry: str | None = None
+    """The same place under the name by which that cluster's nodes pull, where it is another."""
 
 
 @dataclass(frozen=True, kw_only=True)

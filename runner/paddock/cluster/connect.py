@@ -37,6 +37,11 @@ class Choice:
     kubeconfig: Path | None = None
     in_cluster: bool = False
 
+    @property
+    def embedded(self) -> bool:
+        """Whether this is the embedded node; its context in a kubeconfig that the user names is any cluster's."""
+        return self.context == EMBEDDED and self.kubeconfig is None
+
 
 def is_allowed(context: str, named: str | None) -> bool:
     """Whether a context may be used: local by its name, or named by the user."""
@@ -78,7 +83,7 @@ def connect(choice: Choice, embedded: Path | None = None) -> Cluster:
     """Return the client for a choice; ``embedded`` is the kubeconfig of the embedded node, which must be up."""
     if choice.in_cluster:
         return Cluster(_account_configuration(), choice.context)
-    if choice.context == EMBEDDED and choice.kubeconfig is None:
+    if choice.embedded:
         if embedded is None:
             raise UsageError("The embedded node is not up. Start it with 'paddock node up'.")
         return Cluster(_file_configuration(embedded, EMBEDDED), EMBEDDED)

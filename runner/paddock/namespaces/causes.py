@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _REMEDIES: Mapping[str, str] = {
     "ErrImagePull": "Check that the registry runs and the image exists.",
     "ImagePullBackOff": "Check that the registry runs and the image exists.",
+    "ErrImageNeverPull": "The node has lost an image that was loaded: start the run again, which loads it.",
     "InvalidImageName": "Check the image's reference.",
     "CreateContainerConfigError": "Check the Secrets and ConfigMaps that the pod names.",
     "CreateContainerError": "Look at 'kubectl describe pod' for the runtime's message.",

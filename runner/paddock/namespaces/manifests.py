@@ -146,7 +146,7 @@ def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
     images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
     for container in spec["containers"]:
         container["image"] = images[component]
-        container["imagePullPolicy"] = "IfNotPresent"
+        container["imagePullPolicy"] = plan.images.pull
         if not _may_more(plan, component):
             container["securityContext"] = dict(_RESTRICTED)
     if component == "worker":

@@ -13,10 +13,11 @@ import pytest
 from paddock import node
 from paddock.cli import reaching
 from paddock.cli.diagnosis import cluster, machine, software
-from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Surroundings
+from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Surroundings, examine
+from paddock.cluster.connect import EMBEDDED, Choice
 from paddock.cluster.requests import LEASE, POD
 from paddock.errors import ClusterUnreachable, NodeError, UsageError
-from paddock.images import assembly, registry
+from paddock.images import assembly
 from paddock.namespaces import inventory
 from paddock.node import building, planning, preflight
 from paddock.settings.resolution import resolve
@@ -88,7 +89,6 @@ def test_a_missing_plugin_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         machine.memory,
         machine.ports,
         machine.programs,
-        cluster.images,
     ],
 )
 def test_the_machine_matters_to_the_embedded_node_only(check: Any) -> None:
@@ -185,13 +185,32 @@ def test_images_that_are_not_made_are_a_warning(
     monkeypatch: pytest.MonkeyPatch, absent: list[str], status: str
 ) -> None:
     """The next run makes them, and takes its time."""
-    found = SimpleNamespace(worker="w", broker="b", database="d")
     monkeypatch.setattr(node, "access", lambda: SimpleNamespace(registry="r"))
-    monkeypatch.setattr(assembly, "expected", lambda *_, **__: (found, None))
-    monkeypatch.setattr(registry, "missing", lambda *_: absent)
-    finding = cluster.images(here(settings=resolve({}, {}, {})))
+    monkeypatch.setattr(assembly, "missing", lambda *_, **__: absent)
+    there = here(settings=resolve({}, {}, {}), choice=Choice(EMBEDDED), cluster=Cluster())
+    finding = cluster.images(there)
     assert finding
     assert (finding.status, "worker" in finding.message) == (status, True)
+
+
+def test_a_cluster_that_no_image_reaches_fails_as_a_run_would() -> None:
+    """Before it is asked anything: the choice alone decides."""
+    surroundings = here(is_embedded=False, settings=resolve({}, {}, {}), choice=Choice("production"))
+    finding = examine(cluster.images, surroundings)
+    assert finding
+    assert finding.status == FAIL
+    assert "--paddock-registry=REGISTRY/PATH" in finding.remedy
+
+
+def test_a_registry_is_asked_once_the_image_client_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building it takes a minute, and nothing is changed by looking."""
+    monkeypatch.setattr("paddock.node.building.missing_builds", lambda: ["registry"])
+    monkeypatch.setattr(assembly, "missing", lambda *_, **__: pytest.fail("the image client is built"))
+    settings = resolve({"registry": "registry.example.org/team"}, {}, {})
+    choice = Choice("production")
+    finding = cluster.images(here(is_embedded=False, settings=settings, choice=choice, cluster=Cluster()))
+    assert finding
+    assert (finding.status, "registry.example.org/team" in finding.message) == (OK, True)
 
 
 def test_a_run_that_nobody_leads_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
