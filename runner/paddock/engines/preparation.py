@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import images, node
-from paddock.cluster import connect
+from paddock.cluster import connect, versions
 from paddock.engines import delivery, limits
 from paddock.namespaces import manifests, trying
 from paddock.specs import DEFAULT_UID, Images, PythonEnvironment, RunPlan
@@ -51,11 +51,12 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
     """Connect to the chosen cluster, bring the embedded node up where that is the choice, and make the images.
 
     Raises:
-        UsageError: the chosen context is not allowed, or no image would reach its nodes.
+        UsageError: the chosen context is not allowed, no image would reach its nodes, or it is too old.
         InfrastructureError: node, images or cluster failed.
     """
     choice = connect.choose(request.context, request.kubeconfig)
     cluster = _connected(choice, request, report)
+    versions.require(cluster)
     _try_pods(cluster, request)
     to = delivery.destination(choice, request.images, lambda: cluster)
     made, python = limits.images(request.limits.image, lambda: _images(to, request, report))

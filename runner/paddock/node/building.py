@@ -47,16 +47,18 @@ def tool(name: str, *, report: Callable[[str], None] = lambda _line: None) -> Pa
     return build(recipe, report) / name
 
 
-def build_all(report: Callable[[str], None]) -> Binaries:
-    """Return the folders of all programs, building what the cache lacks.
+def build_all(report: Callable[[str], None], kubernetes: str = recipes.NEWEST) -> Binaries:
+    """Return the folders of all programs, building what the cache lacks; ``kubernetes`` is its minor version.
 
     Raises:
         NodeError: something could not be built or fetched; the message names its log.
     """
     system = system_programs(report)
-    missing = [recipe for recipe in recipes.RECIPES if not _folder(recipe).is_dir()]
+    chosen = recipes.OF_VERSION[kubernetes]
+    wanted = [chosen if recipe.module == chosen.module else recipe for recipe in recipes.RECIPES]
+    missing = [recipe for recipe in wanted if not folder_of(recipe).is_dir()]
     with _fetching(missing, report):
-        folders = {recipe.module: build(recipe, report) for recipe in recipes.RECIPES}
+        folders = {recipe.module: build(recipe, report) for recipe in wanted}
     return Binaries(
         kubernetes=folders["kubernetes"],
         containerd=folders["containerd"],
@@ -68,7 +70,7 @@ def build_all(report: Callable[[str], None]) -> Binaries:
 
 def missing_builds() -> list[str]:
     """Return the modules whose programs are not in the cache yet."""
-    return [recipe.module for recipe in recipes.RECIPES if not _folder(recipe).is_dir()]
+    return [recipe.module for recipe in recipes.RECIPES if not folder_of(recipe).is_dir()]
 
 
 def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
@@ -77,7 +79,7 @@ def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
     Raises:
         NodeError: ``go build`` failed; the message names its log.
     """
-    folder = _folder(recipe)
+    folder = folder_of(recipe)
     if folder.is_dir():
         with suppress(OSError):  # another user's cache
             os.utime(folder)  # used today: see _remove_unused_builds
@@ -90,13 +92,21 @@ def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
 
 
 @functools.cache
-def _folder(recipe: Recipe) -> Path:
-    name = recipes.digest(recipe, recipes.sources(_module(recipe)), f"go1.26 {_ARCHITECTURE}")
+def folder_of(recipe: Recipe) -> Path:
+    """Return where the recipe's programs lie once they are built."""
+    pins = recipes.sources(k8s_folder() / "node" / recipe.pins) if recipe.pins else []
+    sources = [*recipes.sources(_module(recipe)), *((f"{recipe.pins}/{path}", content) for path, content in pins)]
+    name = recipes.digest(recipe, sources, f"go1.26 {_ARCHITECTURE}")
     return cache_folder() / "node" / f"{recipe.module}-{name}"
 
 
 def _module(recipe: Recipe) -> Path:
     return k8s_folder() / "node" / recipe.module
+
+
+def _other_pins(recipe: Recipe) -> list[str]:
+    """Return the option that has Go take a go.mod other than the module's own, and the go.sum beside it."""
+    return [f"-modfile={k8s_folder() / 'node' / recipe.pins / 'go.mod'}"] if recipe.pins else []
 
 
 def _build(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> None:
@@ -132,7 +142,7 @@ def _fetching(missing: Sequence[Recipe], report: Callable[[str], None]) -> Itera
 
 def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [str(go), "mod", "download"],
+        [str(go), "mod", "download", *_other_pins(recipe)],
         cwd=_module(recipe),
         env=_environment(),
         stdin=subprocess.DEVNULL,
@@ -143,7 +153,7 @@ def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
 
 def _go_build(go: Path, recipe: Recipe, output: Path, log: Path) -> None:
     output.mkdir()
-    flags = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
+    flags = ["-trimpath", "-mod=readonly", *_other_pins(recipe), "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
     command = [str(go), "build", *flags, f"-ldflags={recipe.linker_flags}", f"-o={output}/", *recipe.packages]
     with log.open("w") as file:
         code = subprocess.call(command, cwd=_module(recipe), env=_environment(), stdout=file, stderr=file)

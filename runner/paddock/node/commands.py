@@ -17,6 +17,7 @@ from paddock.node.handing import hand_over
 from paddock.node.places import STATE
 from paddock.node.pruning import KEPT_DAYS
 from paddock.node.reaching import access
+from paddock.node.recipes import NEWEST, OF_VERSION, OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add the commands below ``node`` to a parser."""
     commands = parser.add_subparsers(dest="node_command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="start the node; builds it the first time").set_defaults(handler=_up)
+    up = commands.add_parser("up", help="start the node; builds it the first time")
+    up.add_argument(
+        "--kubernetes",
+        choices=sorted(OF_VERSION),
+        help=f"minor version: {NEWEST}, which is the default, or {OLDEST}, the oldest that Paddock runs on",
+    )
+    up.set_defaults(handler=_up)
     commands.add_parser("down", help="remove the node and everything it made").set_defaults(handler=_down)
     status = commands.add_parser("status", help="show the node's components")
     status.add_argument("--json", action="store_true", help="for programs; sizes in bytes, times in seconds")
@@ -94,12 +101,12 @@ def _hint(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - beside the product, so that `$(…)` takes the product alone
 
 
-def _up(_arguments: argparse.Namespace) -> int:
+def _up(arguments: argparse.Namespace) -> int:
     from paddock.node import lifecycle  # noqa: PLC0415 - not needed by the other commands, and slow to import
 
     started = time.monotonic()
     was_up = access() is not None
-    found = lifecycle.up(report=_hint)
+    found = lifecycle.up(report=_hint, kubernetes=arguments.kubernetes)
     _say("node already up" if was_up else f"node up in {time.monotonic() - started:.1f} s")
     _hint(f"export KUBECONFIG={hand_over(found.kubeconfig)}")
     return 0

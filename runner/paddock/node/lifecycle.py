@@ -21,22 +21,27 @@ def _silent(_line: str) -> None:
     """Report nothing."""
 
 
-def up(*, report: Callable[[str], None] = _silent) -> NodeAccess:
+def up(*, report: Callable[[str], None] = _silent, kubernetes: str | None = None) -> NodeAccess:
     """Make sure that the node is up and return how to reach it; does nothing when it is.
 
     ``report`` gets a line about every step that takes longer than a second. Two at once are safe: one waits.
+    ``kubernetes`` asks for a minor version, such as ``1.34``; ``None`` takes the one that runs, else the newest.
 
     Raises:
-        UsageError: this is not Linux, or not root.
+        UsageError: this is not Linux, or not root, or there is no such version, or another one is up.
         NodeError: the machine is not fit, or a step failed; the message names the remedy or the log.
     """
-    if found := access():
+    if (found := access()) and kubernetes is None:
         return found
     from paddock.node import starting  # noqa: PLC0415 - see the module's docstring
+    from paddock.node.recipes import NEWEST  # noqa: PLC0415 - as above
 
     privilege.require_root()
     with _alone(report):
-        return access() or starting.start(report)
+        found = access() or starting.start(report, kubernetes or NEWEST)
+        if kubernetes:
+            starting.require_version(kubernetes)
+        return found
 
 
 def down(*, report: Callable[[str], None] = _silent) -> None:

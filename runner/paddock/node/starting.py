@@ -10,15 +10,16 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock.errors import NodeError
+from paddock.errors import NodeError, UsageError
 from paddock.node import objects, pause_image, preflight, preparing, removing
 from paddock.node.api import NodeApi
-from paddock.node.building import build_all, tool
+from paddock.node.building import build_all, folder_of, tool
 from paddock.node.layout import CONTEXT, from_json
 from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE
 from paddock.node.planning import plan
 from paddock.node.processes import inheritable_descriptors
 from paddock.node.reaching import NodeAccess
+from paddock.node.recipes import NEWEST, OF_VERSION
 from paddock.node.statuses import read_status
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ _POLL = 0.02
 _SLOW = 1.0  # a step that takes longer is worth a line
 
 
-def start(report: Callable[[str], None]) -> NodeAccess:
+def start(report: Callable[[str], None], kubernetes: str = NEWEST) -> NodeAccess:
     """Start the node and wait until all of it is ready; the caller holds the lock.
 
     Raises:
         NodeError: a step failed; the message names its log or the remedy.
     """
-    layout = _living_layout() or _new_layout(report)
+    layout = _living_layout() or _new_layout(report, kubernetes)
     if read_status().supervisor is None:
         _await_supervisor(layout, _start_supervisor(layout))
     _wait_for(layout, ("kube-apiserver",), report)
@@ -50,6 +51,19 @@ def start(report: Callable[[str], None]) -> NodeAccess:
     return _grant_access(layout)
 
 
+def require_version(kubernetes: str) -> None:
+    """Refuse to take a node of another Kubernetes for the one that is asked for.
+
+    Raises:
+        UsageError: the node that is up runs another minor version.
+    """
+    running = from_json(LAYOUT_FILE.read_text()).binaries.kubernetes
+    if running != folder_of(OF_VERSION[kubernetes]):
+        raise UsageError(
+            f"The node that is up was not started as Kubernetes {kubernetes}. Remove it first: paddock node down."
+        )
+
+
 def _living_layout() -> NodeLayout | None:
     """Return the layout of a node that is being started or has lost its supervisor, None if nothing is alive."""
     status = read_status()
@@ -58,10 +72,10 @@ def _living_layout() -> NodeLayout | None:
     return None
 
 
-def _new_layout(report: Callable[[str], None]) -> NodeLayout:
+def _new_layout(report: Callable[[str], None], kubernetes: str) -> NodeLayout:
     removing.remove(report)  # what a crash or a reboot left behind
     preflight.check()
-    layout = plan(build_all(report), tool("pause").parent)
+    layout = plan(build_all(report, kubernetes), tool("pause").parent)
     preparing.prepare(layout)
     return layout
 

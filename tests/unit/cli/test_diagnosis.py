@@ -36,6 +36,7 @@ class Cluster:
     """Allows everything but what the test takes away."""
 
     server, context = "https://here:6443", "kind-here"
+    told = "v1.36.4"
 
     def __init__(self, *denied: tuple[str, str], silent: bool = False) -> None:
         self.denied, self.silent = denied, silent
@@ -46,7 +47,7 @@ class Cluster:
         if self.silent:
             raise ClusterUnreachable("no answer")
         if request.path == "/version":
-            return {"gitVersion": "v1.36.4"}
+            return {"gitVersion": self.told}
         assert request.body
         asked = request.body["spec"]["resourceAttributes"]
         self.asked.append(asked)
@@ -152,10 +153,10 @@ def test_a_node_that_is_down_is_well() -> None:
     assert [cluster.clock(here()), cluster.rights(here()), cluster.leftovers(here())] == [None, None, None]
 
 
-def test_a_cluster_says_its_version() -> None:
-    """The first thing that a bug report needs."""
+def test_a_cluster_is_named_with_its_address() -> None:
+    """Which one it is, is the first thing that a bug report needs."""
     told = cluster.answer(here(cluster=Cluster())).message
-    assert told == "context kind-here at https://here:6443, Kubernetes v1.36.4"
+    assert told == "context kind-here at https://here:6443 answers"
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.4, OK), (-4, OK), (6, WARN), (-6, WARN), (61, FAIL), (-3600, FAIL)])
@@ -220,6 +221,15 @@ def test_a_run_that_nobody_leads_is_a_warning(monkeypatch: pytest.MonkeyPatch) -
     finding = cluster.leftovers(here(cluster=Cluster()))
     assert finding
     assert (finding.status, finding.message) == (WARN, "Runs that nobody leads any more: bbbbbb.")
+
+
+@pytest.mark.parametrize(("told", "status"), [("v1.36.4", OK), ("v1.33.1", FAIL)])
+def test_a_kubernetes_that_is_too_old_fails(monkeypatch: pytest.MonkeyPatch, told: str, status: str) -> None:
+    """As a run there would, with the remedy."""
+    monkeypatch.setattr(Cluster, "told", told)
+    finding = examine(cluster.version, here(cluster=Cluster()))
+    assert finding
+    assert (finding.status, told in finding.message, bool(finding.remedy)) == (status, True, status == FAIL)
 
 
 def test_a_cluster_that_does_not_answer_fails() -> None:

@@ -72,6 +72,7 @@ def test_the_images_limit_holds_where_images_are_made(
 ) -> None:
     """The option reaches the work: a build without end is ended by it."""
     monkeypatch.setattr(preparation, "_connected", lambda *_: None)
+    monkeypatch.setattr(preparation.versions, "require", lambda _: "")  # type: ignore[attr-defined] # imported there
     monkeypatch.setattr(preparation, "_images", endless)
     short = PhaseLimits(image=0.05)
     request = RunRequest(run_id="r", root=tmp_path, working_directory=tmp_path, limits=short)

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from paddock import node
 from paddock.errors import UsageError
-from paddock.node import commands, lifecycle, places, reaching, statuses
+from paddock.node import building, commands, lifecycle, places, reaching, recipes, starting, statuses
 from paddock.node.layout import from_json
 from paddock.node.processes import ProcessIdentity, myself
 from tests.unit.node.layouts import layout
@@ -75,6 +75,24 @@ def test_up_returns_at_once_when_the_node_is_up(state: State, monkeypatch: pytes
     state.write_access(myself())
     monkeypatch.setattr(lifecycle, "locked", pytest.fail)
     assert node.up(report=pytest.fail) == node.access()
+
+
+@pytest.mark.parametrize(("asked", "refused"), [("1.36", False), ("1.34", True)])
+def test_a_node_of_another_version_is_not_taken_for_the_one_asked_for(
+    state: State, monkeypatch: pytest.MonkeyPatch, asked: str, *, refused: bool
+) -> None:
+    """What is up stays; the sentence says what to do. Nothing but what runs decides: the cache may have both."""
+    state.write_access(myself())
+    running = building.folder_of(recipes.OF_VERSION["1.36"])
+    (state.folder / "layout.json").write_text(layout(binaries=replace(layout().binaries, kubernetes=running)).to_json())
+    monkeypatch.setattr(starting, "LAYOUT_FILE", state.folder / "layout.json")
+    monkeypatch.setattr(lifecycle.privilege, "require_root", lambda: None)  # type: ignore[attr-defined] # imported there
+    monkeypatch.setattr(lifecycle, "STATE", state.folder)
+    if not refused:
+        assert lifecycle.up(kubernetes=asked).context == "paddock"
+        return
+    with pytest.raises(UsageError, match=r"not started as Kubernetes 1\.34\. Remove it first: paddock node down"):
+        lifecycle.up(kubernetes=asked)
 
 
 def test_asking_for_access_imports_nothing_heavy() -> None:

@@ -29,8 +29,18 @@ def answer(here: Surroundings) -> Finding:
         return Finding(OK, "the embedded node, which is down: a run starts it")
     from paddock.cluster.requests import VERSION  # noqa: PLC0415 - loads the cluster's client
 
-    version = here.cluster.send(VERSION, deadline=Deadline(ANSWER_SECONDS))["gitVersion"]
-    return Finding(OK, f"context {here.cluster.context} at {here.cluster.server}, Kubernetes {version}")
+    here.cluster.send(VERSION, deadline=Deadline(ANSWER_SECONDS))
+    return Finding(OK, f"context {here.cluster.context} at {here.cluster.server} answers")
+
+
+def version(here: Surroundings) -> Finding | None:
+    """Whether its Kubernetes is new enough; the error of one that is not is the finding."""
+    if here.answering is None:
+        return None
+    from paddock.cluster import versions  # noqa: PLC0415 - loads the cluster's client
+
+    told = versions.require(here.answering, deadline=Deadline(ANSWER_SECONDS))
+    return Finding(OK, f"Kubernetes {told}; {versions.shown()} or newer is needed")
 
 
 def clock(here: Surroundings) -> Finding | None:
