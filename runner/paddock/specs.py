@@ -132,6 +132,8 @@ class RunPlan:
     """User of the pods; ``None`` where the platform assigns it."""
     security: str = "restricted"
     """Pod security level of the namespaces: ``restricted``, or ``baseline`` as an opt-out for the worker's pod."""
+    pull_credentials: str = field(default="", repr=False)
+    """What the nodes pull images with, as ``docker login`` writes it; empty: whatever they have themselves."""
     additions: Sequence[PodAddition] = ()
     """What the user adds to the pods."""
     limits: PhaseLimits = field(default_factory=PhaseLimits)

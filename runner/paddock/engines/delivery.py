@@ -5,6 +5,7 @@ Owns that choice, and its refusal before anything is made. It must not make imag
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from paddock import node
@@ -12,6 +13,8 @@ from paddock.cluster import connect, requests
 from paddock.errors import NotAllowed, UsageError
 from paddock.images.destinations import AnyRegistry, LocalCluster, NodeRegistry
 from paddock.node.layout import Ports
+
+_LOGIN = "Write a file that has them: DOCKER_CONFIG=FOLDER crane auth login REGISTRY, then name FOLDER/config.json."
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +51,26 @@ def destination(choice: connect.Choice, images: ImageChoices, cluster: Callable[
     if images.registry:
         return AnyRegistry(images.registry, crane, images.nodes_registry)
     return LocalCluster(choice.context, lambda: held_by_nodes(cluster()))
+
+
+def pull_credentials(path: Path | None) -> str:
+    """Return the content of a file with the credentials that nodes pull with; empty where there is none.
+
+    Raises:
+        UsageError: it cannot be read, or holds no credentials itself.
+    """
+    if path is None:
+        return ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        has_any = any(dict(json.loads(text)["auths"]).values())  # a helper keeps credentials elsewhere, and leaves {}
+    except OSError as error:
+        raise UsageError(f"The credentials to pull with, {str(path)!r}, cannot be read: {error.strerror}.") from None
+    except (ValueError, LookupError, TypeError):
+        has_any = False
+    if not has_any:
+        raise UsageError(f"{str(path)!r} holds no credentials to pull with, as `docker login` writes them. {_LOGIN}")
+    return text
 
 
 def crane() -> Path:

@@ -43,6 +43,7 @@ def check(request: RunRequest) -> None:
         UsageError: as ``prepare``, in the thread that can end the run with one line.
     """
     delivery.check(connect.choose(request.context, request.kubeconfig), request.images)
+    delivery.pull_credentials(request.pull_credentials)
     if request.additions:
         _sample(request)
 
@@ -116,6 +117,7 @@ def make_plan(
         python=python,
         uid=pod_user(request),
         security=request.security,
+        pull_credentials=delivery.pull_credentials(request.pull_credentials),
         additions=request.additions,
         limits=request.limits,
         deadline=request.deadline,

@@ -56,6 +56,8 @@ class Settings:
     registry: str | None
     """Registry and path that images are pushed to for a cluster other than the embedded node."""
     nodes_registry: str | None
+    pull_credentials: Path | None
+    """File with the credentials that the cluster's nodes pull with."""
     image: str | None
     image_packages: tuple[str, ...]
     broker_configuration: Path | None

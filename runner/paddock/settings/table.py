@@ -130,6 +130,11 @@ OPTIONS = (
         help="the same place under the name by which the cluster's nodes pull, where it is another",
     ),
     Option(
+        name="pull-credentials",
+        kind=FILE,
+        help="file, from rootdir on, as `docker login` writes it: the cluster's nodes pull with the credentials in it",
+    ),
+    Option(
         name="image",
         kind=IMAGE,
         help="image of your own for the workers, in place of the one made from the environment that runs pytest",

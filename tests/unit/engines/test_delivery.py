@@ -121,6 +121,30 @@ def test_an_image_is_held_when_every_node_has_it(held: list[list[str] | None], e
     assert delivery.held_by_nodes(cluster) == expected
 
 
+def test_credentials_to_pull_with_are_those_of_the_file(tmp_path: Path) -> None:
+    """Word for word: Kubernetes reads what `docker login` writes."""
+    text = '{"auths": {"r.example.org": {"auth": "bWU6c2VjcmV0"}}}'
+    (tmp_path / "config.json").write_text(text)
+    assert delivery.pull_credentials(tmp_path / "config.json") == text
+    assert delivery.pull_credentials(None) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", '{"auths": []}', '{"auths": 3}', '{"auths": {"r": {}}, "credsStore": "d"}']
+)
+def test_a_file_without_credentials_is_refused(text: str, tmp_path: Path) -> None:
+    """With the way to one that has them; a helper of Docker keeps them elsewhere."""
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UsageError, match=r"config\.json' holds no credentials .* crane auth login"):
+        delivery.pull_credentials(tmp_path / "config.json")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Before anything is made."""
+    with pytest.raises(UsageError, match=r"config\.json', cannot be read: No such file or directory"):
+        delivery.pull_credentials(tmp_path / "config.json")
+
+
 def test_a_run_that_no_image_would_reach_ends_before_the_node_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
