@@ -91,6 +91,8 @@ class Images:
     worker: str
     broker: str
     database: str
+    pull: str = "IfNotPresent"
+    """Kubernetes' pull policy: ``Never`` for images that were loaded and that no registry has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,10 @@ class ImageChoices:
     """Settings of postgresql.conf, which win over Paddock's own."""
     database_version: str | None = None
     """Major version of PostgreSQL; ``None`` for the usual one of the distribution's release."""
+    registry: str | None = None
+    """Registry and path that images are pushed to for any cluster but the embedded node."""
+    nodes_registry: str | None = None
+    """The same place under the name by which that cluster's nodes pull, where it is another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +154,8 @@ class RunPlan:
     """User of the pods; ``None`` where the platform assigns it."""
     security: str = "restricted"
     """Pod security level of the namespaces: ``restricted``, or ``baseline`` as an opt-out for the worker's pod."""
+    pull_credentials: str = field(default="", repr=False)
+    """What the nodes pull images with, as ``docker login`` writes it; empty: whatever they have themselves."""
     additions: Sequence[PodAddition] = ()
     """What the user adds to the pods."""
     services: Sequence[DeclaredService] = ()

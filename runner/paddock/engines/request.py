@@ -44,6 +44,8 @@ class RunRequest:
     uid: int | str | None = None
     """User of the pods, ``specs.PLATFORM_UID``, or ``None`` for the one who runs pytest."""
     security: str = "restricted"
+    pull_credentials: Path | None = None
+    """File as ``docker login`` writes it, with what the cluster's nodes pull with."""
     additions: Sequence[PodAddition] = ()
     """What the user adds to pods."""
     services: Sequence[DeclaredService] = ()

@@ -62,10 +62,11 @@ def build_all(report: Callable[[str], None], wanted: Supply | None = None) -> Bi
         NodeError: something could not be built or fetched; the message names its log.
     """
     chosen = wanted or supply()
+    needed = [recipes.of_version(each, chosen.kubernetes) for each in recipes.RECIPES]
     system_programs(report)
-    missing = [each for each in recipes.RECIPES if not (archives(each, chosen) or folder_of(each, chosen).is_dir())]
+    missing = [each for each in needed if not (archives(each, chosen) or folder_of(each, chosen).is_dir())]
     with _fetching(missing, report):
-        for recipe in recipes.RECIPES:
+        for recipe in needed:
             build(recipe, report, chosen)
     return folders(chosen)
 
@@ -73,7 +74,7 @@ def build_all(report: Callable[[str], None], wanted: Supply | None = None) -> Bi
 def folders(wanted: Supply) -> Binaries:
     """Return the folders of all programs, whether they are there or not."""
     return Binaries(
-        kubernetes=folder_of(recipes.KUBERNETES, wanted),
+        kubernetes=folder_of(recipes.of_version(recipes.KUBERNETES, wanted.kubernetes), wanted),
         containerd=folder_of(recipes.CONTAINERD, wanted),
         cni=folder_of(recipes.CNI, wanted),
         registry=folder_of(recipes.REGISTRY, wanted),
@@ -113,12 +114,14 @@ def build(recipe: Recipe, report: Callable[[str], None], wanted: Supply = _BUILT
 
 def archives(recipe: Recipe, wanted: Supply) -> tuple[Archive, ...]:
     """Return the release archives that the recipe's programs come from; none where they are built."""
-    return releases.archives(recipe, _ARCHITECTURE) if wanted.source == RELEASE else ()
+    return releases.archives(recipe, _ARCHITECTURE) if wanted.source == RELEASE and not recipe.pins else ()
 
 
 @functools.cache
 def _folder(recipe: Recipe) -> Path:
-    name = recipes.digest(recipe, recipes.sources(_module(recipe)), f"go1.26 {_ARCHITECTURE}")
+    pins = recipes.sources(k8s_folder() / "node" / recipe.pins) if recipe.pins else []
+    sources = [*recipes.sources(_module(recipe)), *((f"{recipe.pins}/{path}", content) for path, content in pins)]
+    name = recipes.digest(recipe, sources, f"go1.26 {_ARCHITECTURE}")
     return _cache() / f"{recipe.module}-{name}"
 
 
@@ -152,6 +155,11 @@ def _workspace(recipe: Recipe, parent: Path) -> Iterator[Path]:
         yield Path(temporary)
 
 
+def _other_pins(recipe: Recipe) -> list[str]:
+    """Return the option that has Go take a go.mod other than the module's own, and the go.sum beside it."""
+    return [f"-modfile={k8s_folder() / 'node' / recipe.pins / 'go.mod'}"] if recipe.pins else []
+
+
 def _build(recipe: Recipe, output: Path, log: Path, report: Callable[[str], None]) -> None:
     _require_space(log.parent)
     go = toolchain.find(report)
@@ -181,7 +189,7 @@ def _fetching(missing: Sequence[Recipe], report: Callable[[str], None]) -> Itera
 
 def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [str(go), "mod", "download"],
+        [str(go), "mod", "download", *_other_pins(recipe)],
         cwd=_module(recipe),
         env=_environment(),
         stdin=subprocess.DEVNULL,
@@ -192,7 +200,7 @@ def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
 
 def _go_build(go: Path, recipe: Recipe, output: Path, log: Path) -> None:
     output.mkdir()
-    flags = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
+    flags = ["-trimpath", "-mod=readonly", *_other_pins(recipe), "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
     command = [str(go), "build", *flags, f"-ldflags={recipe.linker_flags}", f"-o={output}/", *recipe.packages]
     with log.open("w") as file:
         code = subprocess.call(command, cwd=_module(recipe), env=_environment(), stdout=file, stderr=file)

@@ -17,6 +17,7 @@ from paddock.node.handing import hand_over
 from paddock.node.places import STATE
 from paddock.node.pruning import KEPT_DAYS
 from paddock.node.reaching import access
+from paddock.node.recipes import NEWEST, OF_VERSION, OLDEST
 from paddock.node.supply import MIRROR_VARIABLE, MODULES, RELEASE, SOURCE_VARIABLE, supply
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument("--source", metavar="SOURCE", help=sources)
     mirror = f"server that has the release archives, by host and path of their URLs (default: {MIRROR_VARIABLE})"
     up.add_argument("--mirror", metavar="URL", help=mirror)
+    versions = f"minor version; {OLDEST} is the oldest that Paddock runs on (default: as the node is, else {NEWEST})"
+    up.add_argument("--kubernetes", choices=sorted(OF_VERSION), help=versions)
     up.set_defaults(handler=_up)
 
 
@@ -112,8 +115,9 @@ def _up(arguments: argparse.Namespace) -> int:
     from paddock.node.statuses import read_status  # noqa: PLC0415 - as above
 
     started = time.monotonic()
+    chosen = supply(arguments.source, arguments.mirror, arguments.kubernetes)
     before = read_status().supervisor
-    found = lifecycle.up(report=_hint, supply=supply(arguments.source, arguments.mirror), upgrade=True)
+    found = lifecycle.up(report=_hint, supply=chosen, upgrade=True)
     unchanged = before is not None and before == read_status().supervisor
     _say("node already up" if unchanged else f"node up in {time.monotonic() - started:.1f} s")
     _hint(f"export KUBECONFIG={hand_over(found.kubeconfig)}")

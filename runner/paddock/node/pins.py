@@ -48,6 +48,11 @@ class Pin:
         """The version that its API server reports."""
         return self.versions[KUBERNETES]
 
+    @property
+    def minor(self) -> str:
+        """The same without the patch."""
+        return ".".join(self.kubernetes.split(".")[:2])
+
 
 def wanted(layout: NodeLayout, supply: Supply) -> Pin:
     """Return what the node of a layout is made of when it is started now; nothing is built for it."""
@@ -68,10 +73,11 @@ def read() -> Pin | None:
         return None
 
 
-def source_before() -> str:
-    """Return where the programs of the node that is or was here came from; empty when nobody knows."""
+def settled(supply: Supply) -> Supply:
+    """Return what is wanted, completed by what the node that is or was here was made of."""
     found = read()
-    return found.source if found else ""
+    before = found.minor if found and found.minor in recipes.OF_VERSION else ""
+    return supply.settled(found.source if found else "", before)
 
 
 def note(pin: Pin) -> None:
@@ -82,10 +88,11 @@ def note(pin: Pin) -> None:
 
 
 def _version(program: str, supply: Supply) -> str:
-    recipe, module = _KEEPERS[program]
+    kept, module = _KEEPERS[program]
+    recipe = recipes.of_version(kept, supply.kubernetes)
     for archive in building.archives(recipe, supply):
         if program in dict(archive.programs):
             return archive.version.rpartition(" ")[2]
-    required = (k8s_folder() / "node" / recipe.module / "go.mod").read_text()
+    required = (k8s_folder() / "node" / (recipe.pins or recipe.module) / "go.mod").read_text()
     found = re.search(rf"^(?:require)?\s*{re.escape(module)} v(\S+)", required, re.MULTILINE)
     return found[1] if found else "0.0.0"

@@ -10,7 +10,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock.errors import NodeError
+from paddock.errors import NodeError, UsageError
 from paddock.node import objects, pause_image, pins, preflight, preparing, removing, upgrading
 from paddock.node.api import NodeApi
 from paddock.node.building import build_all, tool
@@ -45,10 +45,13 @@ def start(report: Callable[[str], None], supply: Supply, *, upgrade: bool = Fals
     With ``upgrade`` a node that lives becomes what is wanted now, and without, its supervisor is all that is replaced.
 
     Raises:
+        UsageError: a node lives, and is of another Kubernetes than the one that is asked for.
         NodeError: a step failed; the message names its log or the remedy.
     """
-    chosen = supply.settled(pins.source_before())
     layout = _living_layout()
+    if layout and supply.kubernetes:
+        _require_version(supply.kubernetes)
+    chosen = pins.settled(supply)
     if layout and upgrade:
         layout = _upgraded(layout, chosen, report)
         if found := access():
@@ -62,6 +65,16 @@ def start(report: Callable[[str], None], supply: Supply, *, upgrade: bool = Fals
     pause_image.push(layout, tool("pause"), tool("crane"))
     _wait_for(layout, (), report)
     return _grant_access(layout)
+
+
+def _require_version(kubernetes: str) -> None:
+    """Refuse to make a node another one because of an option: whoever made it so may be using it."""
+    running = pins.read()
+    if running and running.minor != kubernetes:
+        raise UsageError(
+            f"The node that is up was not started as Kubernetes {kubernetes} but as {running.minor}. "
+            "Remove it first: paddock node down."
+        )
 
 
 def _living_layout() -> NodeLayout | None:

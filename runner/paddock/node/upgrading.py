@@ -86,8 +86,7 @@ def outlook(supply: Supply) -> Outlook | None:
 def of_running(layout: NodeLayout, supply: Supply) -> Verdict:
     """Return what `up` with this supply would do with the node that lives here; nothing is built for it."""
     names = pki.identities(node=layout.name, address=layout.address, service_address=layout.kubernetes_service)
-    settled = supply.settled(pins.source_before())
-    return verdict(pins.read(), pins.wanted(layout, settled), keys_fit=pki.fit(layout.keys, names))
+    return verdict(pins.read(), pins.wanted(layout, pins.settled(supply)), keys_fit=pki.fit(layout.keys, names))
 
 
 def upgrade(layout: NodeLayout, supply: Supply, report: Callable[[str], None]) -> NodeLayout:

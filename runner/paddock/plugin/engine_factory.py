@@ -73,6 +73,7 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         artifacts=_artifacts(config.rootpath, settings),
         uid=settings.uid,
         security=settings.security,
+        pull_credentials=config.rootpath / settings.pull_credentials if settings.pull_credentials else None,
         additions=settings.additions,
         services=settings.services,
     )

@@ -55,6 +55,11 @@ class Settings:
     context: str | None
     kubeconfig: Path | None
     limits: PhaseLimits
+    registry: str | None
+    """Registry and path that images are pushed to for a cluster other than the embedded node."""
+    nodes_registry: str | None
+    pull_credentials: Path | None
+    """File with the credentials that the cluster's nodes pull with."""
     image: str | None
     image_packages: tuple[str, ...]
     broker_configuration: Path | None
@@ -100,6 +105,8 @@ class Settings:
             broker_configuration=rootdir / broker if broker else None,
             database_configuration=rootdir / database if database else None,
             database_version=self.database_version,
+            registry=self.registry,
+            nodes_registry=self.nodes_registry,
         )
 
     def to_arguments(self) -> list[str]:
@@ -203,6 +210,11 @@ def _check_together(values: Mapping[str, object], given: Mapping[str, Given]) ->
         where, level = origin(BY_NAME["uid"], given["uid"].source), BY_NAME["security"]
         raise UsageError(
             f"{where} is 0, but the security level {values['security']} refuses root: add {level.flag}=baseline."
+        )
+    if values["nodes_registry"] and not values["registry"]:
+        where = origin(BY_NAME["nodes-registry"], given["nodes-registry"].source)
+        raise UsageError(
+            f"{where} is another name of a place, and nothing says which: add {BY_NAME['registry'].flag}=REGISTRY/PATH."
         )
 
 

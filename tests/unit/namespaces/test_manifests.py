@@ -10,6 +10,7 @@ import pytest
 
 from paddock import names
 from paddock.namespaces import manifests
+from paddock.namespaces.masking import masked
 from paddock.specs import DeclaredService, Images, PythonEnvironment, RunPlan
 
 SECRETS = {"broker": {"USERNAME": "u", "PASSWORD": "p"}, "database": {"USERNAME": "v", "PASSWORD": "q"}}
@@ -116,6 +117,31 @@ def test_the_worker_pod_is_asked_for_before_what_it_does_not_need() -> None:
     """The first test waits for the worker; services are waited for only by tests that use them."""
     made = [(one["kind"], one["metadata"]["name"]) for one in manifests.build(PLAN, "gw0", SECRETS).all()]
     assert made.index(("Pod", "worker")) < made.index(("Secret", "broker")) < made.index(("Pod", "broker"))
+
+
+def test_credentials_to_pull_with_are_there_before_the_first_pod() -> None:
+    """A kubelet that does not find them goes on without; where there are none, nobody looks for any."""
+    given = '{"auths": {"r": {"auth": "bWU6c2VjcmV0"}}}'
+    made = manifests.build(replace(PLAN, pull_credentials=given), "gw0", SECRETS)
+    objects = made.all()
+    secret = of_kind(objects, "Secret")["pull"]
+    assert (secret["type"], secret["stringData"]) == ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": given})
+    assert masked(secret)["stringData"] == {".dockerconfigjson": "***"}
+    stages = [[(one["kind"], one["metadata"]["name"]) for one in stage] for stage in made.stages]
+    place = {key: number for number, stage in enumerate(stages) for key in stage}
+    assert place["Secret", "pull"] < place["Pod", "worker"]
+    assert [pod["spec"]["imagePullSecrets"] for pod in of_kind(objects, "Pod").values()] == [[{"name": "pull"}]] * 3
+    without = manifests.build(PLAN, "gw0", SECRETS).all()
+    assert "pull" not in of_kind(without, "Secret")
+    assert not [pod for pod in of_kind(without, "Pod").values() if "imagePullSecrets" in pod["spec"]]
+    assert given not in repr(replace(PLAN, pull_credentials=given))
+
+
+def test_loaded_images_are_not_pulled() -> None:
+    """The policy of the images is the pods'."""
+    loaded = replace(PLAN, images=replace(PLAN.images, pull="Never"))
+    pods = of_kind(manifests.build(loaded, "gw0", SECRETS).all(), "Pod").values()
+    assert {pod["spec"]["containers"][0]["imagePullPolicy"] for pod in pods} == {"Never"}
 
 
 def test_building_twice_shares_nothing() -> None:

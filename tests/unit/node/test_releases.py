@@ -312,7 +312,7 @@ def test_an_option_wins_over_the_environment(
     source: str | None, mirror: str | None, environment: dict[str, str], expected: Supply
 ) -> None:
     """Without either it is left open."""
-    assert supply(source, mirror, environment) == expected
+    assert supply(source, mirror, environment=environment) == expected
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_an_option_wins_over_the_environment(
 )
 def test_a_node_keeps_its_source_unless_another_is_chosen(chosen: str, before: str, expected: str) -> None:
     """Whoever chose releases once need not say so each time; who never chose builds."""
-    assert Supply(source=chosen).settled(before).source == expected
+    assert Supply(source=chosen).settled(before, "").source == expected
 
 
 @pytest.mark.parametrize(

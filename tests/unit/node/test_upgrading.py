@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from paddock.errors import NodeError
-from paddock.node import building, commands, components, pins, pki, reaching, recipes, statuses, upgrading
+from paddock.errors import NodeError, UsageError
+from paddock.node import building, commands, components, pins, pki, reaching, recipes, starting, statuses, upgrading
 from paddock.node.layout import from_json
 from paddock.node.pins import Pin
 from paddock.node.processes import myself
+from paddock.node.reaching import NodeAccess
 from paddock.node.supply import Supply
 from paddock.node.upgrading import Course
 from paddock.resources import k8s_folder
@@ -101,13 +102,45 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_noted_is_what_is_read(record: Path) -> None:
     """Missing, broken or of another form, it is as if nobody had noted anything."""
     assert pins.read() is None
-    assert pins.source_before() == ""
+    assert pins.settled(Supply()) == Supply(source="modules", kubernetes=recipes.NEWEST)
     pins.note(pin())
     assert pins.read() == pin()
-    assert pins.source_before() == "modules"
+    assert pins.settled(Supply()) == Supply(source="modules", kubernetes=pin().minor)
+    assert pins.settled(Supply(kubernetes="1.34")).kubernetes == "1.34"
     for text in ("{", "[]", '{"kubernetes": "1.36.4"}'):
         record.write_text(text)
         assert pins.read() is None
+
+
+AS_IT_WAS = NodeAccess(
+    kubeconfig=Path("/kubeconfig"), context="paddock", registry="localhost:1", server="https://localhost:2"
+)
+
+
+@pytest.mark.parametrize(("asked", "refused"), [(recipes.NEWEST, False), (recipes.OLDEST, True), ("", False)])
+def test_a_node_of_another_version_is_not_taken_for_the_one_asked_for(
+    record: Path, monkeypatch: pytest.MonkeyPatch, asked: str, *, refused: bool
+) -> None:
+    """What is up stays; the sentence says what to do."""
+    pins.note(pin())
+    assert record.exists()
+    monkeypatch.setattr(starting, "_living_layout", layout)
+    monkeypatch.setattr(starting, "_upgraded", lambda *_: layout())
+    monkeypatch.setattr(starting, "access", lambda: AS_IT_WAS)
+    if refused:
+        with pytest.raises(UsageError, match=r"Kubernetes 1\.34 but as 1\.36\. Remove it first: paddock node down"):
+            starting.start(print, Supply(kubernetes=asked), upgrade=True)
+    else:
+        assert starting.start(print, Supply(kubernetes=asked), upgrade=True) is AS_IT_WAS
+
+
+def test_the_oldest_version_has_pins_of_its_own() -> None:
+    """Its API server and etcd are those of its own go.mod, and containerd is the same."""
+    newest, oldest = (
+        pins.wanted(layout(), Supply(kubernetes=one)).versions for one in (recipes.NEWEST, recipes.OLDEST)
+    )
+    assert oldest["kube-apiserver"] == recipes.OLDEST_VERSION
+    assert oldest["containerd"] == newest["containerd"]
 
 
 def test_the_wanted_versions_are_the_pinned_ones() -> None:
