@@ -17,7 +17,7 @@ from paddock.plugin.ledger import Exit
 from paddock.plugin.missing_sources import MissingSources
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
-from paddock.plugin.xdist_seam import Lost, Nodes, lost, plan_workers
+from paddock.plugin.xdist_seam import Lost, Nodes, NothingSaidError, lost, plan_workers
 from paddock.scheduling import crashes
 from paddock.scheduling.elastic import ElasticScheduling
 from paddock.services import placeholders
@@ -123,9 +123,19 @@ class Controller:
         crashes.tell_groups(inner, self._nodes.groups)
         return ElasticScheduling(inner, self)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
-        """Tell why a worker went, put its coverage in place, and end a run that nobody is left to do."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_testnodedown(self, node: WorkerController, error: object | None) -> Generator[None, object, object]:
+        """Tell why a worker went, put its coverage in place, and end a run that nobody is left to do.
+
+        A conftest that reads what every worker said of itself is not to fail over one that never said anything.
+        """
+        self._note_down(node, error)
+        try:
+            return (yield)
+        except NothingSaidError:
+            return []
+
+    def _note_down(self, node: WorkerController, error: object | None) -> None:
         worker, why = node.gateway.id, lost(node)
         output = getattr(node, "workeroutput", {})
         coverage_data.save(self._config, worker, output)

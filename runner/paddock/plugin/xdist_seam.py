@@ -79,6 +79,17 @@ def lost(node: WorkerController) -> Lost | None:
     return found
 
 
+class NothingSaidError(KeyError):
+    """A worker that never came was asked for something that it would have said at its end."""
+
+
+class Silence(dict[str, object]):
+    """The ``workeroutput`` of a worker that never came: what xdist needs of it, and nothing that tests put there."""
+
+    def __missing__(self, key: str) -> object:
+        raise NothingSaidError(key)
+
+
 class StreamGroup(execnet.Group):
     """execnet's maker of connections, with one more kind: a ``LazyIO``, there at once."""
 
@@ -187,7 +198,7 @@ class Nodes:
     def _take_leave(self, node: WorkerController, why: Lost | None) -> None:
         # As xdist's WorkerController does for a worker's own "workerfinished"; pytest-cov asks for its node's id.
         output = {"exitstatus": 0, "shouldfail": False, "shouldstop": False, "cov_worker_node_id": node.gateway.id}
-        node.workeroutput = {**output, _LOST: why}
+        node.workeroutput = Silence(output, **{_LOST: why})
         node._down = True  # noqa: SLF001 - see the module's docstring
         self._forward[node.gateway.id](("workerfinished", {"node": node}))
 

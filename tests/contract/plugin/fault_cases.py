@@ -52,6 +52,22 @@ def a_slow_worker_holds_nobody(run: Run) -> None:
 
 
 @case
+def a_conftest_may_read_what_every_worker_said(run: Run) -> None:
+    """One that takes a value of its own from each worker's output does not fail over a worker that never had one."""
+    conftest = """
+        def pytest_sessionfinish(session):
+            if hasattr(session.config, "workeroutput"):
+                session.config.workeroutput["said"] = 42
+        def pytest_testnodedown(node, error):
+            print("heard", node.workeroutput["said"])
+    """
+    for fault in ({"after": 50}, {"never": "no node has room for gw1"}):
+        result = run("-n2", files={**GREEN, "conftest.py": conftest}, faults={"gw1": fault})
+        assert (result.code, result.counts) == (0, {"passed": 6}), (fault, result)
+        assert result.out.count("heard 42") == 1, (fault, result)
+
+
+@case
 def a_late_worker_joins(run: Run) -> None:
     """A worker that comes while tests run gets some of them."""
     text = """

@@ -88,9 +88,12 @@ class SubprocessStream:
                 raise StreamBroken(str(error)) from error
 
     def read(self, count: int) -> bytes:
-        """Return what is there, up to ``count`` bytes."""
+        """Return what is there, up to ``count`` bytes; at the end nothing stays open."""
         assert self.process.stdout
-        return self.process.stdout.read(count) or b""
+        data = b"" if self.process.stdout.closed else self.process.stdout.read(count)
+        if not data:
+            self.process.stdout.close()
+        return data or b""
 
     def close_write(self) -> None:
         """Close stdin."""
@@ -231,8 +234,9 @@ class SubprocessEngine:
 
     def _relay(self, worker: str, stream: SubprocessStream, on_stderr: Callable[[str, bytes], None]) -> None:
         assert stream.process.stderr
-        for line in stream.process.stderr:
-            on_stderr(worker, line)
+        with stream.process.stderr as lines:
+            for line in lines:
+                on_stderr(worker, line)
 
     def begun(self, worker: str) -> None:
         """Nothing waits for it here."""

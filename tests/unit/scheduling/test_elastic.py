@@ -162,6 +162,17 @@ def test_tests_begin_when_all_have_come(kind: Callable[..., Any]) -> None:
     assert sorted(session.ran) == TESTS
 
 
+def test_who_came_first_does_not_choose(kind: Callable[..., Any]) -> None:
+    """The same workers get the same first tests, in whichever order they have collected."""
+    shares = []
+    for order in (["gw2", "gw10", "gw1"], ["gw10", "gw1", "gw2"]):
+        session = Session(kind, 3)
+        nodes = [session.come(worker) for worker in order]
+        shares.append({node.gateway.id: node.sent for node in nodes})
+    assert shares[0] == shares[1]
+    assert shares[0]["gw1"][0] == 0
+
+
 def test_tests_begin_without_stragglers(kind: Callable[..., Any]) -> None:
     """After a moment the first begins alone, and that is told."""
     session = Session(kind, 3)
