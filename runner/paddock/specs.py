@@ -163,6 +163,8 @@ class RunPlan:
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""
+    lease_duration: int = 15
+    """Seconds without a sign of life from the run's client after which, and a grace, others may end the run."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every worker process."""
     worker_memory: str = "1Gi"

@@ -7,10 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,119 +17,29 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from paddock import names
-from tests.cluster.on_the_node import project_folder
+from tests.cluster.waiting_run import PATIENCE, WORKERS, Run, is_waiting, waiting_project, waiting_run
 from tests.contract.plugin.running import clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.plugins.cluster import EmbeddedNode
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
 
-PATIENCE = 60.0
-LOOK_EVERY = 0.2
-WORKERS = ("gw0", "gw1")
-
-GO_ON = "/tmp/go-on"  # noqa: S108 - in the pod
-
-SUITE = """\
-import sys
-import time
-from pathlib import Path
-
-import pytest
-
-
-@pytest.mark.parametrize("number", range(2))
-def test_quick(number, mqtt_broker, database_server):
-    pass
-
-
-def test_waits(mqtt_broker):
-    print("waiting, with", mqtt_broker.password, file=sys.stderr)
-    end = time.monotonic() + 120
-    while not Path("/tmp/go-on").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-"""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that waits for somebody to let it go on."""
-
-    run_id: str
-    process: subprocess.Popen[str]
-    folder: Path
-
-    def paddock(self, *arguments: str, check: bool = True) -> str:
-        """Return what a command of ours prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "paddock", *arguments],
-            cwd=self.folder,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0 or not check, done
-        return done.stdout
-
-    def workers(self) -> dict[str, dict[str, Any]]:
-        """Return the run's workers as ``paddock ls --json`` shows them."""
-        runs = json.loads(self.paddock("ls", "--json"))["runs"]
-        return {one["worker"]: one for run in runs if run["run"] == self.run_id for one in run["workers"]}
-
-    def await_workers(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, dict[str, Any]]:
-        """Wait until the condition holds for both workers, and return them."""
-        pause, end = threading.Event(), time.monotonic() + PATIENCE
-        while not (len(found := self.workers()) == len(WORKERS) and all(map(condition, found.values()))):
-            assert time.monotonic() < end, found
-            pause.wait(LOOK_EVERY)
-        return found
-
-    def finish(self) -> tuple[int, str]:
-        """Let the tests go on; return exit code and output."""
-        for worker in WORKERS:
-            self.paddock("shell", f"{self.run_id}/{worker}", "--", "touch", GO_ON)
-        output, _ = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, output
-
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    """A project folder at the same path every time: the worker image holds a folder at that path."""
-    with project_folder("paddock-inspecting") as folder:
-        for name in ("test_a.py", "test_b.py"):
-            (folder / name).write_text(SUITE, encoding="utf-8")
+    """A project whose tests wait."""
+    with waiting_project() as folder:
         yield folder
 
 
 @pytest.fixture
 def run(project: Path) -> Iterator[Run]:
     """A run whose two workers wait in a test, seen from outside."""
-    run_id = names.new_run_id()
-    command = [sys.executable, "-m", "pytest", "--paddock", "-n2", "-p", "no:cacheprovider", "--dist=loadfile", "-s"]
-    with subprocess.Popen(
-        [*command, f"--paddock-run-id={run_id}"],
-        cwd=project,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield Run(run_id, process, project)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.communicate(timeout=PATIENCE)
-
-
-def is_waiting(worker: dict[str, Any]) -> bool:
-    return "test_waits" in worker["running"] and all(pod["state"] == "running" for pod in worker["pods"])
+    with waiting_run(project) as under_way:
+        yield under_way
 
 
 @contextmanager

@@ -112,8 +112,12 @@ def watch(kind: Kind, *, selector: str, resource_version: str, seconds: int) -> 
 
 def annotate(kind: Kind, name: str, annotations: Mapping[str, str], namespace: str | None = None) -> Request:
     """Return the request that sets ``annotations`` on an object and leaves all else as it is."""
-    body = {"metadata": {"annotations": dict(annotations)}}
-    return Request("PATCH", kind.path(namespace, name), body=body, content_type="application/merge-patch+json")
+    return merge(kind, name, {"metadata": {"annotations": dict(annotations)}}, namespace)
+
+
+def merge(kind: Kind, name: str, change: Manifest, namespace: str | None = None) -> Request:
+    """Return the request that merges ``change`` into an object; a resourceVersion in it must be the object's own."""
+    return Request("PATCH", kind.path(namespace, name), body=change, content_type="application/merge-patch+json")
 
 
 def delete(kind: Kind, name: str, namespace: str | None = None) -> Request:

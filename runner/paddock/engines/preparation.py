@@ -6,6 +6,7 @@ Owns the order of these steps. It must not make namespaces or know streams.
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import socket
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from paddock import images, node
 from paddock.cluster import connect, versions
 from paddock.engines import delivery, limits
 from paddock.namespaces import manifests, trying
+from paddock.node import processes
 from paddock.specs import DEFAULT_UID, Images, PythonEnvironment, RunPlan
 from paddock.workers import inpod_files
 
@@ -123,6 +125,7 @@ def make_plan(
         services=request.services,
         limits=request.limits,
         deadline=request.deadline,
+        lease_duration=request.lease_duration,
         environment=request.environment,
         worker_memory=request.worker_memory,
         worker_cpu=request.worker_cpu,
@@ -131,15 +134,23 @@ def make_plan(
 
 
 def holder() -> str:
-    """Return whose run this is, for the run's record: user, machine and process."""
-    return f"{getpass.getuser()}@{socket.gethostname()}/{os.getpid()}"
+    """Return whose run this is, for the run's record: user, host, process id, machine, and the process' start."""
+    me = processes.myself()
+    return f"{getpass.getuser()}@{socket.gethostname()}/{me.pid}/{_machine()}/{me.started}"
 
 
 def has_gone(recorded: str) -> bool:
     """Whether the process that a run's record names has ended; one on another machine may well be there."""
-    whose, _, pid = recorded.rpartition("/")
-    here = whose.rpartition("@")[2] == socket.gethostname()
-    return here and pid.isdecimal() and not Path("/proc", pid).exists()
+    pid, machine, started = ["", "", "", *recorded.rsplit("/", 3)][-3:]
+    if machine != _machine() or not (pid.isdecimal() and started.isdecimal()):
+        return False
+    return not processes.ProcessIdentity(int(pid), int(started)).alive()
+
+
+def _machine() -> str:
+    """Return what tells this machine since its start, seen from this container, from all others: names do not."""
+    seen = f"{processes.boot()} {Path('/proc/self/ns/pid').readlink()}"
+    return hashlib.sha256(seen.encode()).hexdigest()[:8]
 
 
 def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster | None:

@@ -1,6 +1,7 @@
-"""``paddock reap``: ends what a run has left behind, by its id.
+"""``paddock reap``: ends runs that nobody leads any more, or one run by its id, and accounts for each.
 
-Owns the command's arguments and its account. What may be deleted is decided in ``namespaces.release``.
+Owns the command's arguments and its account. Who leads a run decides ``namespaces.reaper``, what may be deleted
+``namespaces.release``.
 """
 
 from __future__ import annotations
@@ -11,16 +12,31 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddock import names
+from paddock.deadlines import Deadline
+from paddock.errors import ClusterError, InfrastructureError
 from paddock.specs import PhaseLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paddock.cluster.client import Cluster
+    from paddock.cluster.requests import Manifest
+    from paddock.namespaces.reaper import Reaper
+
+_LOOK_EVERY = 1.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    parser = subparsers.add_parser("reap", help="end what a run has left behind, and account for it")
-    run_help = "the run's id, as the run's first line shows it"
-    parser.add_argument("--run", dest="run_id", type=_run_id, required=True, metavar="ID", help=run_help)
+    parser = subparsers.add_parser("reap", help="end runs that nobody leads any more, and account for them")
+    run_help = "end this run, whoever leads it; its id stands in the run's first line"
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--run", dest="run_id", type=_run_id, metavar="ID", help=run_help)
+    which.add_argument("--watch", action="store_true", help="go on for ever, as a service of the cluster does")
+    which.add_argument("--dry-run", action="store_true", help="only name the runs that nobody leads")
     parser.add_argument("--context", help="the kube context, if not the embedded node")
     parser.add_argument("--kubeconfig", type=Path, help="the kubeconfig, if not the default one")
     parser.add_argument(
@@ -47,14 +63,77 @@ def _seconds(text: str) -> float:
 
 
 def reap(arguments: argparse.Namespace) -> int:
-    """End the run and print the account; 3 when something is left."""
-    from paddock.engines.preparation import reachable_cluster  # noqa: PLC0415 - loads the cluster's client
-    from paddock.namespaces import release  # noqa: PLC0415 - as above
+    """End what is meant and print the account; 3 when something is left."""
+    from paddock.engines.preparation import has_gone, holder, reachable_cluster  # noqa: PLC0415 - loads the cluster's client
+    from paddock.namespaces.reaper import Reaper  # noqa: PLC0415 - as above
 
     cluster = reachable_cluster(arguments.context, arguments.kubeconfig)
     if cluster is None:
-        sys.stdout.write(f"paddock: run {arguments.run_id}: the embedded node is down, so nothing of it is left\n")
+        whose = f"run {arguments.run_id}: " if arguments.run_id else ""
+        _say(f"{whose}the embedded node is down, so nothing of it is left")
         return 0
-    account = release.reap(cluster, arguments.run_id, seconds=arguments.wait)
-    sys.stdout.write(f"paddock: run {arguments.run_id}: {account.verified()}\n")
-    return 3 if account.left else 0
+    if arguments.run_id:
+        return _end_one(cluster, arguments.run_id, arguments.wait)
+    reaper = Reaper(cluster, holder(), has_gone)
+    if arguments.watch:
+        _watch(reaper)
+    found = _observed(reaper)
+    return _name(found) if arguments.dry_run else _end(reaper, found, arguments.wait)
+
+
+def _end_one(cluster: Cluster, run_id: str, wait: float) -> int:
+    from paddock.namespaces import release  # noqa: PLC0415 - loads the cluster's client
+
+    account = release.reap(cluster, run_id, seconds=wait)
+    _say(f"run {run_id}: {account.verified()}")
+    return InfrastructureError.exit_code if account.left else 0
+
+
+def _observed(reaper: Reaper) -> list[Manifest]:
+    """Look until every record that is there now has either changed or proved to be nobody's."""
+    found = reaper.find()
+    deadline, pause = Deadline(reaper.patience() + _LOOK_EVERY), threading.Event()
+    while not deadline.passed:
+        pause.wait(deadline.at_most(_LOOK_EVERY))
+        found = reaper.find()
+    return found
+
+
+def _name(found: Sequence[Manifest]) -> int:
+    from paddock.namespaces.reaper import run_of  # noqa: PLC0415 - loads the cluster's client
+
+    for record in found:
+        _say(f"run {run_of(record)}: nobody leads it; the last was {record['spec'].get('holderIdentity')}")
+    if not found:
+        _say("every run is led by somebody")
+    return 0
+
+
+def _end(reaper: Reaper, found: Sequence[Manifest], wait: float) -> int:
+    from paddock.namespaces.reaper import run_of  # noqa: PLC0415 - loads the cluster's client
+
+    left = False
+    for record in found:
+        account = reaper.end(record, seconds=wait)
+        _say(f"run {run_of(record)}: {account.verified() if account else 'somebody else leads or ends it now'}")
+        left = left or bool(account and account.left)
+    if not found:
+        _say("every run is led by somebody; nothing was to be done")
+    return InfrastructureError.exit_code if left else 0
+
+
+def _watch(reaper: Reaper) -> None:
+    pause = threading.Event()
+    while not pause.wait(_LOOK_EVERY):
+        try:
+            ended = reaper.sweep(seconds=0)
+        except ClusterError as error:
+            _say(f"{error} Trying again.")
+            continue
+        for run, account in ended.items():
+            _say(f"run {run}: {account.verified()}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"paddock: {line}\n")
+    sys.stdout.flush()

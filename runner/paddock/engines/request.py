@@ -32,6 +32,8 @@ class RunRequest:
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """Seconds after which the cluster itself ends every pod of the run."""
+    lease_duration: int = 15
+    """Seconds without a sign of life after which others may end the run."""
     context: str | None = None
     kubeconfig: Path | None = None
     worker_memory: str = "1Gi"

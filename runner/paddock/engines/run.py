@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.engines import limits
+from paddock.engines.preparation import has_gone
 from paddock.errors import LeaseError, StreamError
 from paddock.namespaces import manifests, records
 from paddock.namespaces.annotations import Annotator
+from paddock.namespaces.heart import Heart
 from paddock.namespaces.leases import Leases
+from paddock.namespaces.reaper import Reaper, Sweeper
 from paddock.namespaces.release import release
 from paddock.services import broker, database
 from paddock.services.environment import to_environment
@@ -42,7 +45,10 @@ class ClusterRun:
     """All leases of a run, from the run's record to its account."""
 
     def __init__(self, cluster: Cluster, plan: RunPlan, holder: str) -> None:
-        records.write(cluster, plan.run_id, holder)
+        records.write(cluster, plan.run_id, holder, plan.lease_duration)
+        self._heart = Heart(cluster, plan.run_id, holder, plan.lease_duration)
+        self._heart.start()
+        self._sweeper = Sweeper(Reaper(cluster, holder, has_gone))
         self._cluster, self._plan = cluster, plan
         self._leases = Leases(cluster, plan.run_id, plan.limits)
         self._credentials: dict[str, Mapping[str, Mapping[str, str]]] = {}
@@ -58,6 +64,8 @@ class ClusterRun:
         with self._lock:
             if worker in self._credentials:
                 return
+            if self._heart.lost:
+                raise LeaseError(self._heart.lost)
             self._credentials[worker] = draw_credentials()
         self._leases.begin(worker_objects(self._plan, worker, self._credentials[worker]))
 
@@ -126,6 +134,8 @@ class ClusterRun:
 
     def cause(self, worker: str, seconds: float) -> str:
         """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
+        if self._heart.lost:
+            return self._heart.lost
         stream = self._streams.get(worker)
         status = (stream.wait(seconds) if stream else None) or ExitStatus()
         if status.code is not None or status.signal is not None:
@@ -134,16 +144,18 @@ class ClusterRun:
 
     def release(self) -> Account:
         """End all streams and leases, ask for the deletion of every namespace and account for it."""
-        notes = self._gathered()
+        notes = [*filter(None, [self._heart.lost]), *self._gathered()]
         for stream in list(self._streams.values()):
             stream.kill()
         self._annotator.close()
         self._leases.close()
         self._teller.join()
         seconds = self._plan.limits.release
+        swept = self._sweeper.close()
         account = release(self._cluster, self._plan.run_id, self._leases.namespaces, seconds=seconds)
+        self._heart.close()
         self._cluster.close()
-        return replace(account, notes=notes)
+        return replace(account, notes=[*notes, *swept])
 
     def _gathered(self) -> list[str]:
         """Receive what is wanted back: workers that have ended are sending it, those that have not are ended first."""

@@ -1,11 +1,13 @@
-"""The record of a run in the cluster: what proves that a namespace is ours.
+"""The record of a run in the cluster: what proves that a namespace is ours, and that somebody leads the run.
 
-Owns the Lease object per run. A namespace is deleted only if it carries our label and its run is recorded here.
+Owns the Lease object per run. A namespace is deleted only if it carries our label and its run is recorded here. Who
+leads a run renews its record; the time in it is for people, others judge by its changing, see ``namespaces.reaper``.
 """
 
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from paddock import names
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
 
+DURATION = 15
+"""Seconds that a record counts as renewed: as long as Kubernetes' own leaders have."""
 _SECONDS = 15.0
 
 
@@ -25,13 +29,13 @@ def record_name(run_id: str) -> str:
     return f"run-{run_id}"
 
 
-def write(cluster: Cluster, run_id: str, holder: str) -> None:
-    """Record a run before its first namespace is made; ``holder`` says whose it is.
+def write(cluster: Cluster, run_id: str, holder: str, duration: int = DURATION) -> None:
+    """Record a run before its first namespace is made; ``holder`` says whose it is and renews it by ``beat``.
 
     Raises:
         UsageError: a run of that id exists already.
     """
-    record = manifest(run_id, holder)
+    record = manifest(run_id, holder, duration)
     deadline = Deadline(_SECONDS)
     try:
         cluster.create(record, deadline=deadline)
@@ -43,6 +47,39 @@ def write(cluster: Cluster, run_id: str, holder: str) -> None:
             f"A run with the id {run_id!r} is recorded in the cluster already. "
             f"Choose another --paddock-run-id, or end that run with 'paddock reap --run {run_id}'.",
         ) from None
+
+
+def beat(cluster: Cluster, run_id: str) -> str:
+    """Renew the record of a run and return who leads the run: somebody else, if it was taken over.
+
+    Raises:
+        NotFound: the run is not recorded any more.
+        ClusterError: nobody could be asked in time.
+    """
+    change = {"spec": {"renewTime": _now()}}
+    request = requests.merge(requests.LEASE, record_name(run_id), change, names.RUN_RECORDS_NAMESPACE)
+    return str(cluster.send(request, deadline=Deadline(_SECONDS))["spec"].get("holderIdentity", ""))
+
+
+def recorded(cluster: Cluster) -> list[Manifest]:
+    """Return the records of all runs."""
+    ours = names.selector({names.MANAGED_BY: names.MANAGED_BY_VALUE})
+    return cluster.list_objects(requests.LEASE, selector=ours, namespace=names.RUN_RECORDS_NAMESPACE)
+
+
+def take_over(cluster: Cluster, record: Manifest, holder: str) -> bool:
+    """Make ``holder`` the leader of a run; False if the record has changed since it was read, so somebody lives."""
+    metadata = record["metadata"]
+    change = {
+        "metadata": {"resourceVersion": metadata["resourceVersion"]},
+        "spec": {"holderIdentity": holder, "renewTime": _now(), "leaseDurationSeconds": DURATION},
+    }
+    request = requests.merge(requests.LEASE, metadata["name"], change, metadata["namespace"])
+    try:
+        cluster.send(request, deadline=Deadline(_SECONDS))
+    except (Conflict, NotFound):
+        return False
+    return True
 
 
 def exists(cluster: Cluster, run_id: str) -> bool:
@@ -70,7 +107,7 @@ def _make_namespace(cluster: Cluster, deadline: Deadline) -> None:
         cluster.create(namespace_manifest(), deadline=deadline)
 
 
-def manifest(run_id: str, holder: str) -> Manifest:
+def manifest(run_id: str, holder: str, duration: int = DURATION) -> Manifest:
     """Return the record of a run."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -80,5 +117,14 @@ def manifest(run_id: str, holder: str) -> Manifest:
             "namespace": names.RUN_RECORDS_NAMESPACE,
             "labels": names.labels(run_id),
         },
-        "spec": {"holderIdentity": holder},
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": duration,
+            "acquireTime": (now := _now()),
+            "renewTime": now,
+        },
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")  # as a MicroTime is written

@@ -58,6 +58,7 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         environment=variables,
         limits=settings.limits,
         deadline=settings.deadline,
+        lease_duration=settings.lease_duration,
         context=settings.context,
         kubeconfig=settings.kubeconfig,
         worker_memory=settings.worker_memory,

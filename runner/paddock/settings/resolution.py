@@ -67,6 +67,8 @@ class Settings:
     database_version: str | None
     deadline: int
     """Seconds after which the cluster ends every pod of the run."""
+    lease_duration: int
+    """Seconds without a sign of life after which others may end the run."""
     grace: float
     """Seconds from an interrupt to the kill; the default is as long as xdist waits for its own workers."""
     run_id: str

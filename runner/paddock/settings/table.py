@@ -176,6 +176,13 @@ OPTIONS = (
         help="time after which the cluster itself ends every pod of the run, whatever became of its client",
     ),
     Option(
+        name="lease-duration",
+        kind=WHOLE,
+        default="15",
+        unit="s",
+        help="time without a sign of life from this process after which, and another 10 s, others may end the run",
+    ),
+    Option(
         name="grace",
         kind=SECONDS,
         default="10",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from paddock.engines import planning
+from paddock.namespaces import records
 from paddock.specs import Images, PythonEnvironment, RunPlan
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def line(manifest: Manifest) -> str:
 def test_a_run_is_listed_as_reviewed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that a run would make is missing from its plan, and no credential is in it."""
     monkeypatch.setattr(planning, "holder", lambda: "me@here/7")
+    monkeypatch.setattr(records, "_now", lambda: "2026-01-02T03:04:05.000006Z")
     listed = "\n".join([*map(line, planning.objects(PLAN)), ""])
     if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
         GOLDEN.write_text(listed, encoding="utf-8")

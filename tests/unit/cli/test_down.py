@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from typing import Any
 
 import pytest
 
 from paddock.cli import main, reaching
-from paddock.engines.preparation import has_gone
+from paddock.engines.preparation import has_gone, holder
 from paddock.namespaces import inventory, release
 from paddock.specs import Account
 from tests.unit.cli.inspected import run, worker
 
-LED = f"me@{socket.gethostname()}/{os.getpid()}"
-GONE = f"me@{socket.gethostname()}/{2**22 + 1}"
+LED = holder()
+GONE = LED.replace(f"/{os.getpid()}/", f"/{2**22 + 1}/")
 """One more than the greatest process id that Linux gives."""
+FAR = LED.rpartition("/")[0].rpartition("/")[0] + "/0badcafe/1"
+REUSED = LED + "0"
+"""The same process id, begun at another time."""
 
 
 @pytest.fixture
@@ -68,8 +70,8 @@ def test_nothing_left_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 @pytest.mark.parametrize(
     ("recorded", "gone"),
-    [(LED, False), (GONE, True), (GONE.replace("@", "@far-"), False), ("", False), ("nobody", False), ("a@b/c", False)],
+    [(LED, False), (GONE, True), (REUSED, True), (FAR, False), ("", False), ("nobody", False), ("a@b/1", False)],
 )
 def test_only_a_process_of_this_machine_is_known_to_be_gone(recorded: Any, gone: bool) -> None:  # noqa: FBT001 - a pytest parameter
-    """A run of another machine is never taken for abandoned from here."""
+    """A run of another machine, or of an earlier boot, is never taken for abandoned from here, whatever its name."""
     assert has_gone(recorded) is gone

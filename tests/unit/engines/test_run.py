@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 10.0
-PLAN = SimpleNamespace(run_id="k7x2mq", limits=None, artifacts=None)
+PLAN = SimpleNamespace(run_id="k7x2mq", limits=None, artifacts=None, lease_duration=15)
 
 
 class Leases:
@@ -54,6 +54,8 @@ class Stream:
 def test_a_worker_that_has_gone_does_not_keep_failures_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service of a worker that was killed may well fail; nobody is left to be told, and the next one is."""
     monkeypatch.setattr(run_module, "Leases", Leases)
+    monkeypatch.setattr(run_module, "Heart", lambda *_: SimpleNamespace(start=lambda: None))
+    monkeypatch.setattr(run_module, "Sweeper", lambda *_: None)
     monkeypatch.setattr("paddock.namespaces.records.write", lambda *_: None)
     run = ClusterRun(None, PLAN, "me")  # type: ignore[arg-type] # neither is asked
     gone, there = Stream(closed=True), Stream()

@@ -63,11 +63,12 @@ KEYS = st.sampled_from(
 VALUES = st.recursive(
     st.one_of(st.integers(), st.booleans(), st.text(max_size=3), st.none()),
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=20,
 )
 
 
 @example(spec={"containers": [{"name": []}]}, metadata={})
-@given(spec=st.dictionaries(KEYS, VALUES), metadata=st.dictionaries(KEYS, VALUES))
+@given(spec=st.dictionaries(KEYS, VALUES, max_size=5), metadata=st.dictionaries(KEYS, VALUES, max_size=3))
 def test_nothing_that_paddock_sets_is_ever_changed(spec: Any, metadata: Any) -> None:
     """Whatever is added, the pod holds everything it held before, or the addition is refused."""
     before = built()

@@ -1,0 +1,57 @@
+"""The heart of a run: renews its record while the run lives, and learns when somebody else has taken it over.
+
+Owns one thread. It must not end anything itself: whoever asks ``lost`` does.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from paddock.errors import ClusterError, NotFound
+from paddock.namespaces import records
+
+if TYPE_CHECKING:
+    from paddock.cluster.client import Cluster
+
+_BEATS = 3
+"""Renewals in the time that one counts: two may be lost."""
+
+
+class Heart:
+    """Beats from ``start`` to ``close``; an API server that does not answer is asked again at the next beat."""
+
+    def __init__(self, cluster: Cluster, run_id: str, holder: str, duration: float = records.DURATION) -> None:
+        self._cluster, self._run_id, self._holder = cluster, run_id, holder
+        self._pause = duration / _BEATS
+        self._closing = threading.Event()
+        self._lost = ""
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+
+    @property
+    def lost(self) -> str:
+        """Why the run is not ours any more, as a sentence; empty while it is."""
+        return self._lost
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Beat no more."""
+        self._closing.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._lost and not self._closing.wait(self._pause):
+            try:
+                holder = records.beat(self._cluster, self._run_id)
+            except NotFound:
+                self._lost = f"The run {self._run_id} is recorded no more: it was ended from elsewhere."
+            except ClusterError:
+                continue
+            else:
+                self._lost = "" if holder == self._holder else self._taken(holder)
+
+    def _taken(self, holder: str) -> str:
+        return f"The run {self._run_id} was taken over by {holder}, since its record had not been renewed in time."
