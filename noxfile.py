@@ -29,7 +29,7 @@ QUICK = ("tests/unit", "tests/contract", "tests/golden")
 ON_THE_NODE = ("tests/cluster", "tests/e2e")
 ON_THE_OLDEST = tuple(
     f"tests/cluster/test_{name}.py"
-    for name in ("files", "foreign_cluster", "inspecting", "options", "places", "version")
+    for name in ("files", "foreign_cluster", "inside_a_cluster", "inspecting", "options", "places", "version")
 )
 NO_CLUSTER = "--no-cluster"
 

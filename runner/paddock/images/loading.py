@@ -11,9 +11,11 @@ import json
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddock import names
 from paddock.errors import ImageError, UsageError
 from paddock.images import layout
 
@@ -70,13 +72,22 @@ def load(images: Mapping[str, layout.Image], blobs: Path, context: str, work: Pa
     """
     require(context)
     argv = command(context, work / "images.tar")
-    write_archive(images, blobs, work / "images.tar")
+    write_archive({reference: marked(image) for reference, image in images.items()}, blobs, work / "images.tar")
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"`{' '.join(argv)}` took longer than {_SECONDS} s and was ended.") from error
     if done.returncode:
         raise ImageError(f"`{' '.join(argv)}` failed: {done.stderr.strip()[-500:]}")
+
+
+def marked(image: layout.Image) -> layout.Image:
+    """Return the image with a label that makes it another one than that of a registry, whose layers are the same.
+
+    From 1.35 on a kubelet remembers what it has pulled, by content and not by name (KEP 2535): a pod that names the
+    same image as loaded would have to be allowed to pull it, which nobody can.
+    """
+    return replace(image, labels={**image.labels, f"{names.PREFIX}/loaded": "true"})
 
 
 def write_archive(images: Mapping[str, layout.Image], blobs: Path, target: Path) -> None:

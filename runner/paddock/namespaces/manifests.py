@@ -170,7 +170,7 @@ def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
     images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
     for container in spec["containers"]:
         container["image"] = images.get(component, container["image"])
-        container["imagePullPolicy"] = plan.images.pull
+        container["imagePullPolicy"] = plan.images.pull if container["image"] in images.values() else "IfNotPresent"
         if not _may_more(plan, component):
             container["securityContext"] = dict(_RESTRICTED)
     if component == "worker":

@@ -100,7 +100,8 @@ def test_an_image_of_the_users_wants_a_registry() -> None:
 def test_the_embedded_node_keeps_to_its_own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry in pyproject.toml is meant for the clusters that need one."""
     monkeypatch.setattr(node, "access", lambda: None)
-    delivery.check(Choice(EMBEDDED), REGISTRY)
+    for choices in (ImageChoices(), REGISTRY):
+        delivery.check(Choice(EMBEDDED), choices)
     made = delivery.destination(Choice(EMBEDDED), REGISTRY, nobody)
     assert isinstance(made, NodeRegistry)
     assert made.host == "localhost:5055"

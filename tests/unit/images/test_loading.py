@@ -77,6 +77,15 @@ def test_the_archive_is_there_when_the_program_runs(
     assert "manifest.json" in (tmp_path / "listed").read_text().split()
 
 
+def test_what_is_loaded_is_another_image_than_what_is_pushed() -> None:
+    """A kubelet that has pulled the very same image does not let it be used under a name that cannot be pulled."""
+    for image in images().values():
+        marked = loading.marked(image)
+        assert layout.configuration(marked) != layout.configuration(image)
+        assert marked.layers == image.layers
+        assert marked.labels.items() >= image.labels.items()
+
+
 def test_a_failure_is_told_in_the_programs_words(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that failed."""
     program(tmp_path, "echo 'no nodes found for cluster' >&2; exit 1", monkeypatch)

@@ -138,10 +138,13 @@ def test_credentials_to_pull_with_are_there_before_the_first_pod() -> None:
 
 
 def test_loaded_images_are_not_pulled() -> None:
-    """The policy of the images is the pods'."""
-    loaded = replace(PLAN, images=replace(PLAN.images, pull="Never"))
-    pods = of_kind(manifests.build(loaded, "gw0", SECRETS).all(), "Pod").values()
-    assert {pod["spec"]["containers"][0]["imagePullPolicy"] for pod in pods} == {"Never"}
+    """A service of the project's own has an image that nobody loaded, unless it runs in the worker's."""
+    theirs = DeclaredService(name="cache", image="valkey/valkey:8", port=6379, readiness={"tcpSocket": {"port": 6379}})
+    mine = replace(theirs, name="web", image=None, command=("web",))
+    loaded = replace(PLAN, images=replace(PLAN.images, pull="Never"), services=(theirs, mine))
+    pods = of_kind(manifests.build(loaded, "gw0", SECRETS).all(), "Pod")
+    policies = {name: pod["spec"]["containers"][0]["imagePullPolicy"] for name, pod in pods.items()}
+    assert policies == dict.fromkeys(("worker", "broker", "database", "web"), "Never") | {"cache": "IfNotPresent"}
 
 
 def test_building_twice_shares_nothing() -> None:
