@@ -1,7 +1,7 @@
 """Everything that is done to this repository, a session each; ``nox -l`` lists them.
 
 Sessions are thin: each is one call into Paddock or one command. They run on a fresh clone, where nox's own environment
-holds nothing but nox; that is why ``runner/`` is put on the path and only ``paddock.sessions`` is imported.
+holds nothing but nox; that is why ``runner/`` is put on the path and nothing is imported that needs more than that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "runner"))
 
 from paddock import sessions  # noqa: E402 - only findable from here on
+from paddock.node.recipes import OLDEST  # noqa: E402 - as above
 from paddock.sessions.definitions import not_there_yet  # noqa: E402 - as above
 
 nox.needs_version = ">=2026.7.11"
@@ -26,6 +27,10 @@ nox.options.sessions = ["tests"]
 
 QUICK = ("tests/unit", "tests/contract", "tests/golden")
 ON_THE_NODE = ("tests/cluster", "tests/e2e")
+ON_THE_OLDEST = tuple(
+    f"tests/cluster/test_{name}.py"
+    for name in ("files", "foreign_cluster", "inspecting", "options", "places", "version")
+)
 NO_CLUSTER = "--no-cluster"
 
 sessions.register(
@@ -90,6 +95,18 @@ def minimums(session: nox.Session) -> None:
     """Run unit and contract tests with the lowest versions that pyproject.toml allows."""
     install(session, "--resolution=lowest-direct", ".", "+test")
     session.run("python", "-m", "pytest", "tests/unit", "tests/contract", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Run tests on a node of the oldest Kubernetes that Paddock runs on; it is built first, which takes minutes."""
+    install(session, ".", "+test")
+    paddock = ("python", "-m", "paddock")
+    session.run(*paddock, "node", "up", f"--kubernetes={OLDEST}")  # refuses while a node of another version is up
+    try:
+        session.run("python", "-m", "pytest", *(session.posargs or ON_THE_OLDEST))
+    finally:
+        session.run(*paddock, "node", "down")
 
 
 @nox.session

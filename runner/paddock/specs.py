@@ -39,6 +39,28 @@ class PodAddition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeclaredService:
+    """A service of the user's own in every worker's namespace, beside broker and database."""
+
+    name: str
+    """Of pod and Service, so also its host name."""
+    port: int
+    readiness: Mapping[str, Any]
+    """A probe of Kubernetes, as in a container's ``readinessProbe``."""
+    image: str | None = None
+    """Reference as nodes pull it; ``None`` for the worker's image, that is the project's own environment."""
+    command: Sequence[str] = ()
+    """Program and arguments; empty for the image's own."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory: str = ""
+    """Limit as a Kubernetes quantity; empty for that of ``k8s/namespace/declared.yaml``."""
+    cpu: str = ""
+    """Request, likewise."""
+    place: str = ""
+    """File and line of its declaration."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhaseLimits:
     """Time limits of a run's phases in seconds; when one passes, the message names object, cause and remedy."""
 
@@ -69,6 +91,8 @@ class Images:
     worker: str
     broker: str
     database: str
+    pull: str = "IfNotPresent"
+    """Kubernetes' pull policy: ``Never`` for images that were loaded and that no registry has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +109,10 @@ class ImageChoices:
     """Settings of postgresql.conf, which win over Paddock's own."""
     database_version: str | None = None
     """Major version of PostgreSQL; ``None`` for the usual one of the distribution's release."""
+    registry: str | None = None
+    """Registry and path that images are pushed to for any cluster but the embedded node."""
+    nodes_registry: str | None = None
+    """The same place under the name by which that cluster's nodes pull, where it is another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +154,12 @@ class RunPlan:
     """User of the pods; ``None`` where the platform assigns it."""
     security: str = "restricted"
     """Pod security level of the namespaces: ``restricted``, or ``baseline`` as an opt-out for the worker's pod."""
+    pull_credentials: str = field(default="", repr=False)
+    """What the nodes pull images with, as ``docker login`` writes it; empty: whatever they have themselves."""
     additions: Sequence[PodAddition] = ()
     """What the user adds to the pods."""
+    services: Sequence[DeclaredService] = ()
+    """Services beside broker and database."""
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""
@@ -146,11 +178,11 @@ class ServiceFacts:
     """How tests reach one service: what fixtures and environment variables are made of."""
 
     kind: str
-    """``broker`` or ``database``."""
+    """``broker``, ``database``, or the name of a declared one."""
     host: str
     port: int
-    username: str
-    password: str = field(repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
     database: str = ""
 
 

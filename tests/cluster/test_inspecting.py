@@ -148,6 +148,7 @@ def forwarded(run: Run, service: str) -> Iterator[dict[str, Any]]:
             yield way
         finally:
             process.terminate()
+            assert process.wait(PATIENCE) == 0
 
 
 def _until_closed(lines: Iterator[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.plugin import examples
 from tests.contract.plugin.option_cases import summary
 from tests.contract.plugin.running import clean_environment, run_pytest, write
 
@@ -102,6 +103,44 @@ def test_plugins_do_what_they_do_under_stock_xdist(both: Both) -> None:
     html = (ours.folder / "report.html").read_text(encoding="utf-8")
     assert "test_waits" in html
     assert "Timeout" in html
+
+
+EXAMPLES = {
+    ".gitignore": ".hypothesis/\n",
+    "conftest.py": """
+        import hypothesis
+        hypothesis.settings.register_profile("reuse", phases=[hypothesis.Phase.reuse])
+    """,
+    "test_found.py": """
+        from pathlib import Path
+        from hypothesis import given, strategies
+        @given(strategies.integers())
+        def test_small(n): assert n < 1000 or Path("mended").exists()
+    """,
+}
+
+
+def test_hypothesis_remembers_what_failed(python: str, tmp_path: Path) -> None:
+    """An example found in one run fails the next one without a search; those that pass are deleted, as locally."""
+    project = tmp_path / "project"
+    project.mkdir()
+    folder = project / examples.FOLDER
+
+    def run(*args: str, files: dict[str, str]) -> Result:
+        write(project, files)
+        subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+        return run_pytest(["--paddock", "-n1", *args], project, clean_environment(), python=python, limit=LIMIT)
+
+    nothing = run("--hypothesis-profile=reuse", files=EXAMPLES)
+    assert (nothing.code, nothing.counts) == (0, {"skipped": 1}), nothing
+    assert run(files=EXAMPLES).counts == {"failed": 1}
+    found = examples.listed(folder)
+    assert found
+    again = run("--hypothesis-profile=reuse", files=EXAMPLES)
+    assert (again.code, again.counts) == (1, {"failed": 1}), again
+    mended = run(files={**EXAMPLES, "mended": ""})
+    assert (mended.code, mended.counts) == (0, {"passed": 1}), mended
+    assert examples.listed(folder) < found
 
 
 def test_forked_tests_may_crash(both: Both) -> None:

@@ -32,7 +32,9 @@ SCALARS = st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.dates()
 VALUES = st.recursive(
     SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3))
 )
-KEYS = st.one_of(st.sampled_from([*BY_NAME, "sessions", "pod", "nodes"]), TEXTS)
+KEYS = st.one_of(
+    st.sampled_from([*BY_NAME, "sessions", "pod", "services", "image", "port", "readiness", "nodes"]), TEXTS
+)
 
 
 def complaint(call: Callable[[], object]) -> str:

@@ -22,6 +22,32 @@ if TYPE_CHECKING:
 DOCUMENT = Path(__file__).parents[2] / "docs" / "options.md"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["localhost", "localhost:5001", "registry.example.org", "r.example.org:5000/team/paddock", "mirror:5000/a_b"],
+)
+def test_a_registry_is_a_host_and_a_path(text: str) -> None:
+    """As image references have it; both names of the place reach the images."""
+    made = resolve({"registry": text, "nodes-registry": "localhost:5/x"}, {}, {}).image_choices(Path())
+    assert (made.registry, made.nodes_registry) == (text, "localhost:5/x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["team/paddock", "https://r.example.org/team", "r.example.org/Team", "r.example.org/team/", "r.example.org:/a", ""],
+)
+def test_what_is_no_registry_is_refused(text: str) -> None:
+    """A reference would mean something else, or nothing."""
+    with pytest.raises(UsageError, match=r"such as registry\.example\.org/team/paddock"):
+        resolve({"registry": text}, {}, {})
+
+
+def test_another_name_of_no_registry_is_refused() -> None:
+    """It would do nothing."""
+    with pytest.raises(UsageError, match=r"--paddock-nodes-registry is .* add --paddock-registry=REGISTRY/PATH"):
+        resolve({"nodes-registry": "localhost:5/x"}, {}, {})
+
+
 def test_documentation_is_made_from_the_table() -> None:
     """docs/options.md is what the table gives now."""
     assert DOCUMENT.read_text(encoding="utf-8") == documentation()
@@ -261,6 +287,13 @@ def test_pyproject_is_read_where_it_is(tmp_path: Path) -> None:
 
 def test_settings_hold_what_the_table_declares() -> None:
     """Each field of Settings comes from the table, and each option reaches a field."""
-    names = {field.name for field in fields(Settings)} - {"limits", "given", "variables", "templates", "additions"}
+    names = {field.name for field in fields(Settings)} - {
+        "limits",
+        "given",
+        "variables",
+        "templates",
+        "additions",
+        "services",
+    }
     options = {option.name.replace("-", "_") for option in OPTIONS if not option.name.endswith("-limit")}
     assert names == options - {"enabled", "env", "pod_patch"}

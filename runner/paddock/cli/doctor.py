@@ -30,6 +30,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Finding | None]] = {
     "programs": machine.programs,
     "ports": machine.ports,
     "cluster": cluster.answer,
+    "version": cluster.version,
     "clock": cluster.clock,
     "rights": cluster.rights,
     "images": cluster.images,

@@ -5,7 +5,9 @@ Owns what is said about the way in. The bytes are kubectl's affair.
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -15,12 +17,15 @@ from paddock.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import IO
 
     from paddock.namespaces.inventory import PodState, WorkerState
 
 HOST = "127.0.0.1"
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at whether a signal has come."""
+_CHUNK = 65536
 _CLIENTS = {
     "broker": "mosquitto_sub -h {host} -p {port} -u {username} -P \"$({password})\" -t '#' -v",
     "database": 'PGPASSWORD="$({password})" psql -h {host} -p {port} -U {username} {database}',
@@ -32,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Register the command."""
     parser = subparsers.add_parser("forward", help="reach a worker's service from here", description=__doc__)
     parser.add_argument("target", metavar="WORKER", help=targets.MEANING)
-    parser.add_argument("service", help="broker or database")
+    parser.add_argument("service", help="broker, database, or one that the project declares")
     parser.add_argument("--port", type=int, default=0, help="the local port; default: one that is free")
     reaching.add_arguments(parser)
     parser.set_defaults(handler=forward)
@@ -66,12 +71,23 @@ def forward(arguments: argparse.Namespace) -> int:
                 open_entries(cluster, worker.namespace, pod.component),
             )
             tables.say(tables.as_json(way) if arguments.json else told(way))
-            process.stdout.read()  # a line for each connection, until kubectl ends
+            _drain(process.stdout)
         except KeyboardInterrupt:
             return 0  # the way to end it
         finally:
             process.terminate()
     raise InfrastructureError(f"The forwarding to {worker.namespace}/{pod.name} ended: its pod has probably gone.")
+
+
+def _drain(output: IO[str]) -> None:
+    """Take what kubectl says, a line for each connection, until it ends.
+
+    No read blocks for long: a signal that comes just before one begins is noticed only when it returns.
+    """
+    ended = False
+    while not ended:
+        ready, _, _ = select.select([output], [], [], _LOOK_EVERY)
+        ended = bool(ready) and not os.read(output.fileno(), _CHUNK)
 
 
 def port_of(worker: WorkerState, pod: PodState) -> int:
@@ -80,14 +96,12 @@ def port_of(worker: WorkerState, pod: PodState) -> int:
     Raises:
         UsageError: it is none that can be forwarded, or does not run.
     """
-    from paddock.services import broker, database  # noqa: PLC0415 - not needed for --help
-
-    ports = {broker.NAME: broker.PORT, database.NAME: database.PORT}
-    if pod.component not in ports:
-        raise UsageError(f"{pod.name!r} has no port to forward; expected one of: {', '.join(ports)}.")
+    if pod.port is None:
+        known = ", ".join(one.component for one in worker.pods if one.port)
+        raise UsageError(f"{pod.name!r} has no port to forward; expected one of: {known}.")
     if not pod.runs:
         raise UsageError(f"The pod {pod.name} of {worker.run_id}/{worker.name} does not run: {pod.state}.")
-    return ports[pod.component]
+    return pod.port
 
 
 def listening(output: IO[str]) -> int:
@@ -111,12 +125,12 @@ def way_in(
     entries: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return how to reach the service; of the password only how it is fetched."""
+    way = {"service": pod.component, "worker": f"{worker.run_id}/{worker.name}", "host": HOST, "port": port}
+    if pod.component not in _CLIENTS:
+        return way
     secret = f"{kubectl} get secret {pod.component} --namespace {worker.namespace}"
     return {
-        "service": pod.component,
-        "worker": f"{worker.run_id}/{worker.name}",
-        "host": HOST,
-        "port": port,
+        **way,
         "username": entries.get("USERNAME", ""),
         "database": entries.get("DATABASE", ""),
         "password": f"{secret} -o jsonpath='{{.data.PASSWORD}}' | base64 -d",
@@ -125,10 +139,12 @@ def way_in(
 
 def told(way: Mapping[str, Any]) -> str:
     """Return the same as a person reads it."""
-    lines: Sequence[str] = (
-        f"{way['service']} of {way['worker']} at {way['host']}:{way['port']}, user {way['username']}"
-        + (f", database {way['database']}" if way["database"] else ""),
-        f"  {_CLIENTS[way['service']].format(**way)}",
+    known = (("user", "username"), ("database", "database"))
+    account = ", ".join(f"{word} {way[key]}" for word, key in known if way.get(key))
+    client = _CLIENTS.get(way["service"], "").format(**way)
+    lines = (
+        f"{way['service']} of {way['worker']} at {way['host']}:{way['port']}" + (f", {account}" if account else ""),
+        *([f"  {client}"] if client else []),
         "Ctrl-C ends it.",
     )
     return "\n".join(lines)

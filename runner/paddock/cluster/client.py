@@ -45,12 +45,17 @@ def is_loopback(url: str) -> bool:
 
 
 class Cluster:
-    """One API server with the credentials to talk to it; safe to use from several threads."""
+    """One API server with the credentials to talk to it; safe to use from several threads.
 
-    def __init__(self, configuration: Any, context: str) -> None:  # noqa: ANN401 - the official client is untyped here
+    ``proxy`` is the one that a kubeconfig names: it holds whatever the variables say, as kubectl has it.
+    """
+
+    def __init__(self, configuration: Any, context: str, proxy: str | None = None) -> None:  # noqa: ANN401 - the official client is untyped here
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.retries = False  # retrying is our policy's business, with our deadline
-        if is_loopback(configuration.host):
+        if proxy:
+            configuration.proxy, configuration.no_proxy = proxy, None
+        elif is_loopback(configuration.host):
             configuration.proxy = None  # no proxy reaches this machine's own ports; kubectl asks none for them either
         self.context = context
         self.server: str = configuration.host.rstrip("/")

@@ -37,6 +37,11 @@ class Choice:
     kubeconfig: Path | None = None
     in_cluster: bool = False
 
+    @property
+    def embedded(self) -> bool:
+        """Whether this is the embedded node; its context in a kubeconfig that the user names is any cluster's."""
+        return self.context == EMBEDDED and self.kubeconfig is None
+
 
 def is_allowed(context: str, named: str | None) -> bool:
     """Whether a context may be used: local by its name, or named by the user."""
@@ -78,11 +83,11 @@ def connect(choice: Choice, embedded: Path | None = None) -> Cluster:
     """Return the client for a choice; ``embedded`` is the kubeconfig of the embedded node, which must be up."""
     if choice.in_cluster:
         return Cluster(_account_configuration(), choice.context)
-    if choice.context == EMBEDDED and choice.kubeconfig is None:
+    if choice.embedded:
         if embedded is None:
             raise UsageError("The embedded node is not up. Start it with 'paddock node up'.")
         return Cluster(_file_configuration(embedded, EMBEDDED), EMBEDDED)
-    return Cluster(_file_configuration(choice.kubeconfig, choice.context), choice.context)
+    return Cluster(_file_configuration(choice.kubeconfig, choice.context), choice.context, _proxy(choice))
 
 
 def _named(named: str, contexts: Sequence[str], kubeconfig: Path | None) -> Choice:
@@ -121,6 +126,15 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
         raise UsageError(f"The kubeconfig {path} cannot be used: {error}. Correct it or name another one.") from error
     return dict(loaded)
+
+
+def _proxy(choice: Choice) -> str | None:
+    """Return the proxy that the kubeconfig names for the cluster of the chosen context."""
+    files = [_read(path) for path in reversed(_files(choice.kubeconfig, os.environ))]  # the first that names it wins
+    contexts = {one["name"]: one.get("context", {}) for content in files for one in content.get("contexts") or []}
+    clusters = {one["name"]: one.get("cluster", {}) for content in files for one in content.get("clusters") or []}
+    named: str | None = clusters.get(contexts[choice.context].get("cluster"), {}).get("proxy-url")
+    return named
 
 
 def _inside_a_cluster(environment: Mapping[str, str]) -> bool:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_AHEAD = 64 << 10
+"""Bytes read at once: websocket-client asks for two, for two more and for the rest of each frame."""
+
 
 class GuardedSocket:
     """Takes over ``connected``; offers the part of a socket's interface that websocket-client uses once connected."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket, self._lock = connected, threading.Lock()
+        self._ahead = memoryview(b"")
         connected.settimeout(0)
 
     def fileno(self) -> int:
@@ -37,8 +41,11 @@ class GuardedSocket:
         """Ignore a time limit: silence is noticed by the keepalive of those who talk, not here."""
 
     def recv(self, count: int) -> bytes:
-        """Return 1 to ``count`` bytes, waiting for the first; ``b""`` at the end."""
-        return self._whenever_possible(lambda: self._socket.recv(count), select.POLLIN)
+        """Return 1 to ``count`` bytes, waiting for the first; ``b""`` at the end. One thread reads."""
+        if not self._ahead:
+            self._ahead = memoryview(self._whenever_possible(lambda: self._socket.recv(_AHEAD), select.POLLIN))
+        data, self._ahead = self._ahead[:count], self._ahead[count:]
+        return bytes(data)
 
     def send(self, data: bytes) -> int:
         """Send some of ``data`` and return how much."""

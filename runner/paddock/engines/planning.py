@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paddock import images, node
+from paddock import images
+from paddock.cluster import connect
+from paddock.engines import delivery
 from paddock.engines.preparation import check, holder, make_plan, pod_user
 from paddock.engines.run import draw_credentials, worker_objects
 from paddock.namespaces import records
 from paddock.namespaces.masking import masked
-from paddock.node.layout import Ports
 from paddock.specs import DEFAULT_UID
 from paddock.workers import inpod_files
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
-    """Return every object of the run on the embedded node; what is secret is masked.
+    """Return every object of the run; what is secret is masked.
 
     Raises:
         UsageError: the request cannot be meant, or images cannot be made of this machine.
@@ -34,7 +35,9 @@ def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
     uid = pod_user(request) or DEFAULT_UID
     roots = [one.root for one in request.sources]
     library = inpod_files.files()
-    made, python = images.expected(_registry(), inpod=library, uid=uid, roots=roots, choices=request.images)
+    choice = connect.choose(request.context, request.kubeconfig)
+    to = delivery.destination(choice, request.images, lambda: connect.connect(choice))
+    made, python = images.expected(to, inpod=library, uid=uid, roots=roots, choices=request.images)
     return objects(make_plan(request, workers, made, python))
 
 
@@ -43,9 +46,3 @@ def objects(plan: RunPlan) -> list[Manifest]:
     of_run = [records.namespace_manifest(), records.manifest(plan.run_id, holder())]
     of_workers = [worker_objects(plan, worker, draw_credentials()).all() for worker in plan.workers]
     return [masked(manifest) for group in (of_run, *of_workers) for manifest in group]
-
-
-def _registry() -> str:
-    """Return the node's registry; that of a node that is down will be there unless the port is taken."""
-    access = node.access()
-    return access.registry if access else f"localhost:{Ports().registry}"

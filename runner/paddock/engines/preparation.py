@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import images, node
-from paddock.cluster import connect
-from paddock.engines import limits
-from paddock.errors import UsageError
+from paddock.cluster import connect, versions
+from paddock.engines import delivery, limits
 from paddock.namespaces import manifests, trying
 from paddock.specs import DEFAULT_UID, Images, PythonEnvironment, RunPlan
 from paddock.workers import inpod_files
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
     from paddock.engines.request import RunRequest
-    from paddock.node import NodeAccess
+    from paddock.images.destinations import Destination
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,9 @@ def check(request: RunRequest) -> None:
     Raises:
         UsageError: as ``prepare``, in the thread that can end the run with one line.
     """
-    _choose(request)
-    if request.additions:
+    delivery.check(connect.choose(request.context, request.kubeconfig), request.images)
+    delivery.pull_credentials(request.pull_credentials)
+    if request.additions or request.services:
         _sample(request)
 
 
@@ -52,20 +52,22 @@ def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str],
     """Connect to the chosen cluster, bring the embedded node up where that is the choice, and make the images.
 
     Raises:
-        UsageError: the chosen context is not allowed, or cannot be used by this version.
+        UsageError: the chosen context is not allowed, no image would reach its nodes, or it is too old.
         InfrastructureError: node, images or cluster failed.
     """
-    access = _embedded_access(request, report)
-    cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
+    choice = connect.choose(request.context, request.kubeconfig)
+    cluster = _connected(choice, request, report)
+    versions.require(cluster)
     _try_pods(cluster, request)
-    made, python = limits.images(request.limits.image, lambda: _images(access, request, report))
+    to = delivery.destination(choice, request.images, lambda: cluster)
+    made, python = limits.images(request.limits.image, lambda: _images(to, request, report))
     return Prepared(cluster, make_plan(request, workers, made, python))
 
 
-def _images(access: NodeAccess, request: RunRequest, report: Callable[[str], None]) -> tuple[Images, PythonEnvironment]:
+def _images(to: Destination, request: RunRequest, report: Callable[[str], None]) -> tuple[Images, PythonEnvironment]:
     return images.ensure(
-        access.registry,
-        crane=lambda: node.tool("crane"),
+        to,
+        crane=delivery.crane,
         inpod=inpod_files.files(),
         uid=pod_user(request) or DEFAULT_UID,
         report=report,
@@ -84,9 +86,10 @@ def pod_user(request: RunRequest) -> int | None:
 def _try_pods(cluster: Cluster, request: RunRequest) -> None:
     """Have the API server refuse now what it would refuse then; only what the user had a part in is asked about."""
     resources = (request.worker_memory, request.worker_cpu) != (RunPlan.worker_memory, RunPlan.worker_cpu)
-    if request.additions or resources:
-        files = ", ".join(dict.fromkeys(addition.where(()) for addition in request.additions))
-        said = f"the additions of {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
+    if request.additions or request.services or resources:
+        additions = dict.fromkeys(addition.where(()) for addition in request.additions)
+        files = ", ".join([*additions, *(service.place for service in request.services)])
+        said = f"what is given in {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
         trying.check(cluster, _sample(request), request.security, said)
 
 
@@ -115,7 +118,9 @@ def make_plan(
         python=python,
         uid=pod_user(request),
         security=request.security,
+        pull_credentials=delivery.pull_credentials(request.pull_credentials),
         additions=request.additions,
+        services=request.services,
         limits=request.limits,
         deadline=request.deadline,
         environment=request.environment,
@@ -140,23 +145,15 @@ def has_gone(recorded: str) -> bool:
 def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster | None:
     """Return the cluster a run would use, without starting anything; ``None`` if the embedded node is down."""
     choice = connect.choose(context, kubeconfig)
-    if choice.context != connect.EMBEDDED or choice.kubeconfig is not None:
+    access = node.access() if choice.embedded else None
+    if choice.embedded and access is None:
+        return None
+    return connect.connect(choice, access.plain_kubeconfig if access else None)
+
+
+def _connected(choice: connect.Choice, request: RunRequest, report: Callable[[str], None]) -> Cluster:
+    """Return the chosen cluster; the embedded node is brought up where that is the choice, and never beside another."""
+    if not choice.embedded:
         return connect.connect(choice)
-    access = node.access()
-    return connect.connect(choice, access.plain_kubeconfig) if access else None
-
-
-def _embedded_access(request: RunRequest, report: Callable[[str], None]) -> NodeAccess:
-    _choose(request)
-    return node.access() or limits.node(request.limits.node, lambda: node.up(report=report))
-
-
-def _choose(request: RunRequest) -> connect.Choice:
-    choice = connect.choose(request.context, request.kubeconfig)
-    if choice.context != connect.EMBEDDED or choice.kubeconfig is not None:
-        # Images for a foreign cluster need a registry that its nodes pull from; that is the issue after this one.
-        raise UsageError(
-            f"The context {choice.context!r} is allowed, but this version runs only on the embedded node. "
-            f"Say --paddock-context={connect.EMBEDDED}.",
-        )
-    return choice
+    access = node.access() or limits.node(request.limits.node, lambda: node.up(report=report))
+    return connect.connect(choice, access.plain_kubeconfig)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from paddock.specs import Artifacts, PodAddition
+    from paddock.specs import Artifacts, DeclaredService, PodAddition
     from paddock.workers.sources import SourceSet
 
 
@@ -44,5 +44,9 @@ class RunRequest:
     uid: int | str | None = None
     """User of the pods, ``specs.PLATFORM_UID``, or ``None`` for the one who runs pytest."""
     security: str = "restricted"
+    pull_credentials: Path | None = None
+    """File as ``docker login`` writes it, with what the cluster's nodes pull with."""
     additions: Sequence[PodAddition] = ()
     """What the user adds to pods."""
+    services: Sequence[DeclaredService] = ()
+    """Services of the user's own, beside broker and database."""

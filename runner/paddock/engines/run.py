@@ -23,7 +23,7 @@ from paddock.namespaces.leases import Leases
 from paddock.namespaces.release import release
 from paddock.services import broker, database
 from paddock.services.environment import to_environment
-from paddock.specs import ExitStatus
+from paddock.specs import ExitStatus, ServiceFacts
 from paddock.workers.artifacts import Gathering
 from paddock.workers.stream import PodStream
 from paddock.workers.worker import warm_order, worker_start
@@ -109,7 +109,12 @@ class ClusterRun:
             "PADDOCK_SERVICE_LIMIT": str(self._plan.limits.service),
             **to_environment(broker.facts(secrets[broker.NAME])),
             **to_environment(database.facts(secrets[database.NAME])),
+            **self._declared_facts(),
         }
+
+    def _declared_facts(self) -> dict[str, str]:
+        facts = (ServiceFacts(kind=one.name, host=one.name, port=one.port) for one in self._plan.services)
+        return {name: value for one in facts for name, value in to_environment(one).items()}
 
     def begun(self, worker: str) -> None:
         """Let the services of the worker's namespace start, if they have not."""

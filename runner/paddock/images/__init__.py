@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from paddock.images.assembly import ensure as ensure
     from paddock.images.assembly import expected as expected
+    from paddock.images.assembly import missing as missing
     from paddock.images.environment import Environment as Environment
 
-__all__ = ["Environment", "ensure", "expected"]
+__all__ = ["Environment", "ensure", "expected", "missing"]
 
-_HOMES = {"ensure": "assembly", "expected": "assembly", "Environment": "environment"}
+_HOMES = {"ensure": "assembly", "expected": "assembly", "missing": "assembly", "Environment": "environment"}
 
 
 def __getattr__(name: str) -> object:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from paddock import specs
 from paddock.images import environment as environments
 from paddock.images import fingerprint, places, recipes, release
-from paddock.images import registry as registries
+from paddock.images.destinations import NodeRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path, PurePath
 
+    from paddock.images.destinations import Destination
     from paddock.images.environment import Environment
     from paddock.images.making import Maker
 
@@ -52,7 +53,7 @@ class Keys:
 
 
 def ensure(
-    registry: str,
+    to: Destination | str,
     *,
     crane: Callable[[], Path],
     inpod: Mapping[str, bytes],
@@ -68,7 +69,7 @@ def ensure(
     questions and does nothing else.
 
     Args:
-        registry: Host and port of a registry that speaks plain HTTP, such as ``localhost:5055``.
+        to: Where the images go, or the host and port of a registry of ours, such as ``localhost:5055``.
         crane: Finds the image client that pushes; asked only when there is something to push.
         inpod: Files of the in-pod half by path below ``/opt/paddock/lib``.
         uid: Number of the user that worker pods run as: it gets a name and a home.
@@ -84,24 +85,25 @@ def ensure(
     running = environments.Environment.current()
     base = release.current()
     keys = keys_of(running, base, inpod, uid, roots, choices)
-    images, python = references(registry, keys), running.in_pod()
+    to = NodeRegistry(to, crane) if isinstance(to, str) else to
+    images, python = below(to.prefix, keys), running.in_pod()
     if choices.worker:
         from paddock.images import own, store  # noqa: PLC0415 - most runs have no image of their own
 
         mine = own.ensure(
-            registry, own.demanded(choices), crane=crane(), inpod=inpod, uid=uid, roots=roots,
+            to, own.demanded(choices), crane=crane(), inpod=inpod, uid=uid, roots=roots,
             store=store.Store(cache or places.folder()), report=report,
         )  # fmt: skip
         images, python = replace(images, worker=mine.reference), mine.python
-    if registries.missing(registry, (images.worker, images.broker, images.database)):
+    if absent := to.missing((images.worker, images.broker, images.database)):
         maker = _maker(
             running, base, keys, inpod=inpod, uid=uid, report=report, roots=roots, cache=cache, choices=choices
         )
-        maker.publish(registry, images, crane())
+        to.bring(maker, images, absent)
     for name, tag in tags(keys).items():
         with suppress(OSError):  # the cache may be gone, or another user's
             os.utime(places.image_record(cache or places.folder(), name, tag))
-    return images, python
+    return to.in_pods(images), python
 
 
 def _maker(
@@ -136,7 +138,7 @@ def tags(keys: Keys) -> dict[str, str]:
 
 
 def expected(
-    registry: str,
+    to: Destination,
     *,
     inpod: Mapping[str, bytes],
     uid: int,
@@ -149,7 +151,27 @@ def expected(
         UsageError: images cannot be made of this machine; the sentence says what to do.
     """
     running = environments.Environment.current()
-    return references(registry, keys_of(running, release.current(), inpod, uid, roots, choices)), running.in_pod()
+    keys = keys_of(running, release.current(), inpod, uid, roots, choices)
+    return to.in_pods(below(to.prefix, keys)), running.in_pod()
+
+
+def missing(
+    to: Destination,
+    *,
+    inpod: Mapping[str, bytes],
+    uid: int,
+    roots: Sequence[PurePath] = (),
+    choices: specs.ImageChoices = _NO_CHOICES,
+) -> list[str]:
+    """Return the references of those images that :func:`ensure` would have to make; it makes none.
+
+    Raises:
+        UsageError: see :func:`expected`.
+        ImageError: it cannot be found out.
+    """
+    running = environments.Environment.current()
+    images = below(to.prefix, keys_of(running, release.current(), inpod, uid, roots, choices))
+    return to.missing((images.worker, images.broker, images.database))
 
 
 def keys_of(
@@ -184,11 +206,6 @@ def keys_of(
 
 def _parts(files: Mapping[str, bytes]) -> list[str | bytes]:
     return [part for name, data in sorted(files.items()) for part in (name, data)]
-
-
-def references(registry: str, keys: Keys) -> specs.Images:
-    """Return where the images of ``keys`` lie in a registry of ours."""
-    return below(f"{registry}/paddock", keys)
 
 
 def below(prefix: str, keys: Keys) -> specs.Images:

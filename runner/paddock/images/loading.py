@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import ImageError, UsageError
@@ -17,7 +19,6 @@ from paddock.images import layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _SECONDS = 300
 """Each node of the cluster gets a copy."""
@@ -40,9 +41,24 @@ def command(context: str, archive: Path) -> list[str]:
     if context == "minikube":
         return ["minikube", "image", "load", str(archive), "--profile", context]
     raise UsageError(
-        f"The cluster of the context {context!r} has no loading command that is known; expected kind-NAME, k3d-NAME or "
-        f"minikube. Push the images to a registry that its nodes pull from: paddock image push REGISTRY/PATH."
+        f"No image would reach the nodes of the context {context!r}: it is no cluster of kind, k3d or minikube, which "
+        f"load images. Name a registry that its nodes pull from, --paddock-registry=REGISTRY/PATH, or say "
+        f"--paddock-context=paddock for the embedded node."
     )
+
+
+def require(context: str) -> None:
+    """Refuse a context whose cluster cannot be given images from here.
+
+    Raises:
+        UsageError: it is not of a kind that loads images, or its program is not installed.
+    """
+    program = command(context, Path())[0]
+    if shutil.which(program) is None:
+        raise UsageError(
+            f"Loading images into the cluster of the context {context!r} needs the program {program!r}, which is not "
+            f"on PATH. Install it, or name a registry that its nodes pull from: --paddock-registry=REGISTRY/PATH."
+        )
 
 
 def load(images: Mapping[str, layout.Image], blobs: Path, context: str, work: Path) -> None:
@@ -52,14 +68,11 @@ def load(images: Mapping[str, layout.Image], blobs: Path, context: str, work: Pa
         UsageError: the context is not of a kind that loads images, or its program is not installed.
         ImageError: loading failed; the program's words are quoted.
     """
+    require(context)
     argv = command(context, work / "images.tar")
     write_archive(images, blobs, work / "images.tar")
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except FileNotFoundError:
-        raise UsageError(
-            f"Loading images into the cluster of the context {context!r} needs the program {argv[0]!r}: install it."
-        ) from None
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"`{' '.join(argv)}` took longer than {_SECONDS} s and was ended.") from error
     if done.returncode:

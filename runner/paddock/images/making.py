@@ -28,7 +28,7 @@ from paddock.images import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path, PurePath
 
     from paddock import specs
@@ -45,6 +45,12 @@ _KEPT_DAYS = 30
 """Days after its last use that a layer stays: longer than a holiday, shorter than a disk takes to fill."""
 _WORTH_TELLING = 1.0
 """Seconds above which the time of a step is told."""
+
+
+def _chosen(images: specs.Images, wanted: Collection[str] | None) -> dict[str, str]:
+    """Return reference -> name of the ``wanted`` images, of all if ``None``."""
+    named = {getattr(images, name): name for name in shelf.NAMES}
+    return {reference: name for reference, name in named.items() if wanted is None or reference in wanted}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +92,20 @@ class Maker:
             for name in shelf.NAMES:
                 self.image(name)
 
-    def push(self, images: specs.Images, crane: Path) -> None:
-        """Make all images and push them to any registry, which may be foreign: nothing is asked of it beforehand.
+    def push(self, images: specs.Images, crane: Path, wanted: Collection[str] | None = None) -> None:
+        """Make all images, or the ``wanted`` references among them, and push them to any registry.
+
+        Nothing is asked of it beforehand: it may be foreign.
 
         Raises:
             ImageError: see :func:`paddock.images.assembly.ensure`.
         """
         with self._working():
-            for name in shelf.NAMES:
-                self._push(getattr(images, name), self.image(name), crane)
+            for reference, name in _chosen(images, wanted).items():
+                self._push(reference, self.image(name), crane)
 
-    def load(self, images: specs.Images, context: str) -> None:
-        """Make all images and bring them to the nodes of a local cluster by its own command.
+    def load(self, images: specs.Images, context: str, wanted: Collection[str] | None = None) -> None:
+        """Make all images, or the ``wanted``, and bring them to the nodes of a local cluster by its own command.
 
         Raises:
             UsageError: see :func:`paddock.images.loading.command`.
@@ -106,8 +114,9 @@ class Maker:
         from paddock.images import loading  # noqa: PLC0415 - most clusters pull
 
         with self._working(), self.store.work() as work:
-            made = {getattr(images, name): self.image(name) for name in shelf.NAMES}
-            loading.load(made, self.store.path, context, work)
+            made = {reference: self.image(name) for reference, name in _chosen(images, wanted).items()}
+            with self._timed(f"loading {', '.join(_chosen(images, wanted).values())} into {context}"):
+                loading.load(made, self.store.path, context, work)
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import PurePath
 
+    from paddock.images.destinations import Destination
     from paddock.images.store import Store
 
 RECIPE = "1"
@@ -86,10 +87,10 @@ def demanded(choices: specs.ImageChoices) -> str:
 
 
 def ensure(
-    host: str, reference: str, *, crane: Path, inpod: Mapping[str, bytes], uid: int, roots: Sequence[PurePath],
+    to: Destination, reference: str, *, crane: Path, inpod: Mapping[str, bytes], uid: int, roots: Sequence[PurePath],
     store: Store, report: Callable[[str], None],
 ) -> Own:  # fmt: skip
-    """Make sure that the registry at ``host`` has the image ``reference`` with what Paddock adds.
+    """Make sure that the registry ``to`` which images go has the image ``reference`` with what Paddock adds.
 
     Raises:
         UsageError: the image has no Python that tests can run with; the sentence says what it lacks.
@@ -99,8 +100,8 @@ def ensure(
     sources = {str(path): path.read_bytes() for path in _sources()}
     parts = [part for name, data in sorted({**inpod, **sources}.items()) for part in (name, data)]
     key = fingerprint.key_of("own", RECIPE, digest, str(uid), "\0".join(map(str, roots)), *parts)
-    target, record = f"{host}/paddock/worker:{key}", store.path / "own" / f"{key}.json"
-    if not record.is_file() or registry.missing(host, [target]):
+    target, record = f"{to.prefix}/worker:{key}", store.path / "own" / f"{key}.json"
+    if not record.is_file() or to.missing([target]):
         report(f"images: looking at {reference}, once …")
         found, below = look(crane, reference)
         _check(reference, found)

@@ -1,6 +1,7 @@
 """The registry that images are pushed to: what it has, and pushing what it lacks.
 
-Owns all requests to it. Plain HTTP: it is the node's own, on the loopback address. It must not know what images hold.
+Owns all requests to it: plain HTTP to the node's own, on the loopback address; to any other through the image client,
+which knows TLS and credentials. It must not know what images hold.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 10
 """An idle registry on the loopback address answers in milliseconds."""
+_NOT_THERE = ("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "404 Not Found")
+_FAR_SECONDS = 60
+"""A registry far away, with its token server: some round trips, each tried anew by the client."""
 _REFUSALS = ("UNAUTHORIZED", "DENIED", "401 Unauthorized", "403 Forbidden")
 _PUSH_SECONDS = 300
 """A gigabyte of layers takes some ten seconds."""
@@ -32,6 +36,30 @@ def missing(registry: str, references: Iterable[str]) -> list[str]:
     """
     with _connection(registry) as connection:
         return [reference for reference in references if not _exists(connection, _manifest_path(registry, reference))]
+
+
+def missing_anywhere(crane: Path, references: Iterable[str]) -> list[str]:
+    """Return those of ``references`` that their registry does not have, whichever it is.
+
+    One that refuses to say counts as one that does not have it: some do so for what is not there yet. Pushing then
+    tells whether credentials are missing.
+
+    Raises:
+        ImageError: a registry does not answer.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - for registries that may be far away
+
+    asked = list(references)
+    with ThreadPoolExecutor(max_workers=len(asked) or 1) as pool:
+        there = pool.map(lambda reference: _has(crane, reference), asked)
+        return [reference for reference, is_there in zip(asked, there, strict=True) if not is_there]
+
+
+def _has(crane: Path, reference: str) -> bool:
+    done = _run([str(crane), "digest", reference], f"Asking the registry for {reference}", _FAR_SECONDS)
+    if done.returncode and not any(word in done.stderr for word in (*_NOT_THERE, *_REFUSALS)):
+        raise ImageError(f"The registry of {reference} cannot be asked: {reason(done.stderr)}")
+    return done.returncode == 0
 
 
 def share(registry: str, digests: Sequence[str], *, repository: str, others: Iterable[str]) -> None:
@@ -52,15 +80,18 @@ def push(crane: Path, layout: Path, reference: str) -> None:
     Raises:
         ImageError: the push failed; the client's words are quoted.
     """
-    command = [str(crane), "push", str(layout), reference]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PUSH_SECONDS, check=False)
-    except OSError as error:
-        raise ImageError(f"The image client {str(crane)!r} could not be started: {error}.") from error
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(f"Pushing {reference} took longer than {_PUSH_SECONDS} s and was ended.") from error
+    done = _run([str(crane), "push", str(layout), reference], f"Pushing {reference}", _PUSH_SECONDS)
     if done.returncode:
         raise ImageError(f"Pushing {reference} failed: {reason(done.stderr)}")
+
+
+def _run(command: Sequence[str], what: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except OSError as error:
+        raise ImageError(f"The image client {command[0]!r} could not be started: {error}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(f"{what} took longer than {seconds} s and was ended.") from error
 
 
 def reason(said: str) -> str:

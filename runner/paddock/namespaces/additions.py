@@ -98,7 +98,8 @@ class _Merge:
 
 
 def _identity(entry: Mapping[str, Any], identity: str | None, number: int) -> object:
-    return entry.get(identity, number) if identity else number
+    named = entry.get(identity) if identity else None
+    return named if isinstance(named, (str, int)) else number  # any other name is the API server's to refuse
 
 
 def _named(path: Path, addition: PodAddition) -> str:

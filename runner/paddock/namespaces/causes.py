@@ -12,9 +12,13 @@ if TYPE_CHECKING:
 
     from paddock.cluster.requests import Manifest
 
+_PULL = (
+    "Check that the registry runs, the image exists, and nodes may pull it, with --paddock-pull-credentials if need be."
+)
 _REMEDIES: Mapping[str, str] = {
-    "ErrImagePull": "Check that the registry runs and the image exists.",
-    "ImagePullBackOff": "Check that the registry runs and the image exists.",
+    "ErrImagePull": _PULL,
+    "ImagePullBackOff": _PULL,
+    "ErrImageNeverPull": "The node has lost an image that was loaded: start the run again, which loads it.",
     "InvalidImageName": "Check the image's reference.",
     "CreateContainerConfigError": "Check the Secrets and ConfigMaps that the pod names.",
     "CreateContainerError": "Look at 'kubectl describe pod' for the runtime's message.",

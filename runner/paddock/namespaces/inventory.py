@@ -16,7 +16,7 @@ from paddock.namespaces.annotations import from_annotations
 from paddock.specs import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
@@ -35,6 +35,8 @@ class PodState:
     state: str
     """``running``, or why it does not run."""
     node: str
+    port: int | None = None
+    """The first port that it says to listen on."""
 
     @property
     def runs(self) -> bool:
@@ -143,7 +145,13 @@ def _pod(pod: Manifest) -> PodState:
         component=_label(pod, names.COMPONENT),
         state=_pod_state(pod),
         node=pod.get("spec", {}).get("nodeName", ""),
+        port=next(_ports(pod), None),
     )
+
+
+def _ports(pod: Manifest) -> Iterator[int]:
+    containers = pod.get("spec", {}).get("containers", [])
+    return (port["containerPort"] for container in containers for port in container.get("ports", []))
 
 
 def _pod_state(pod: Manifest) -> str:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _REQUESTS_AT_ONCE = 8
 """More make the API server of a small node no faster, and its priority and fairness queues slower."""
 
-_SERVICES = ("broker", "database")
-
 _HEAD_START = 2.0
 """Seconds that services wait at most until the worker has collected its tests. On two processors everything at once
 takes the worker longer; the services are ready no later for it, since the processors are the limit."""
@@ -124,7 +122,7 @@ class Leases:
         """Wait for a service's pod that cannot run and is not among ``told``; ``None`` once this is closed."""
 
         def find(pods: Mapping[Key, Manifest]) -> tuple[Key, str] | None:
-            reasons = {key: causes.hopeless(pod) for key, pod in pods.items() if key[1] in _SERVICES} | self._refused
+            reasons = {key: causes.hopeless(pod) for key, pod in pods.items() if key[1] != "worker"} | self._refused
             return next(((key, reason) for key, reason in reasons.items() if reason and key not in told), None)
 
         return self._pods.wait(find, Deadline(threading.TIMEOUT_MAX))
@@ -148,13 +146,13 @@ class Leases:
                     made.set_result(None)
                     self._head_starts[objects.name].wait(_HEAD_START)
         except BaseException as error:  # noqa: BLE001 - refused, cancelled by close or a defect: who waits must learn of it
-            self._tell_refusal(objects.name, made, str(error) or type(error).__name__)
+            self._tell_refusal(objects, made, str(error) or type(error).__name__)
 
-    def _tell_refusal(self, namespace: str, made: Future[None], reason: str) -> None:
+    def _tell_refusal(self, objects: NamespaceObjects, made: Future[None], reason: str) -> None:
         if not made.done():
-            made.set_exception(LeaseError(f"Namespace {namespace} could not be made: {reason}"))
+            made.set_exception(LeaseError(f"Namespace {objects.name} could not be made: {reason}"))
             return
-        self._refused |= {(namespace, service): f"it could not be made: {reason}" for service in _SERVICES}
+        self._refused |= {(objects.name, service): f"it could not be made: {reason}" for service in objects.services}
         self._pods.notify()
 
     def _create(self, manifest: Manifest, deadline: Deadline) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from paddock import names
-from paddock.namespaces import additions
+from paddock.namespaces import additions, declared
 from paddock.resources import k8s_folder
 from paddock.specs import DEFAULT_UID
 
@@ -28,11 +28,12 @@ SOCKET = "/run/paddock/worker.sock"
 
 _SUPERVISOR = "/opt/paddock/lib/paddock/workers/inpod/__main__.py"
 
-_FILES = ("namespace", "account", "policy", "limits", "broker", "database", "worker", "quota")
+_FILES = ("namespace", "account", "policy", "pull", "limits", "broker", "database", "worker", "quota")
 
 _STAGES: tuple[frozenset[str], ...] = (
     frozenset({"Namespace"}),
-    frozenset({"ServiceAccount", "NetworkPolicy"}),
+    # The Secret that images are pulled with: a kubelet that does not find it goes on without, and fails.
+    frozenset({"ServiceAccount", "NetworkPolicy", "Secret/pull"}),
     frozenset({"Pod/worker"}),
     frozenset({"Secret", "LimitRange", "Service"}),
     frozenset({"Pod"}),
@@ -40,6 +41,9 @@ _STAGES: tuple[frozenset[str], ...] = (
     frozenset({"ResourceQuota"}),
 )
 """What is made at once, in order; ``Kind/name`` is one object of a kind."""
+
+PULL = "pull"
+"""Name of the Secret that images are pulled with; its content is the user's."""
 
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -58,6 +62,12 @@ class NamespaceObjects:
         """Return every object, in order."""
         return [manifest for stage in self.stages for manifest in stage]
 
+    @property
+    def services(self) -> list[str]:
+        """The names of all pods but the worker's."""
+        names_of_pods = (one["metadata"]["name"] for one in self.all() if one["kind"] == "Pod")
+        return [name for name in names_of_pods if name != "worker"]
+
 
 def build(
     plan: RunPlan,
@@ -75,13 +85,25 @@ def build(
         UsageError: what the user adds to pods would change what Paddock sets.
     """
     namespace = names.namespace_name(plan.run_id, worker)
-    manifests = [_complete(copy.deepcopy(raw), plan, worker, namespace) for raw in _templates()]
+    templates = (raw for raw in _templates() if plan.pull_credentials or raw["metadata"].get("name") != PULL)
+    raws = [*copy.deepcopy(list(templates)), *_declared(plan)]
+    manifests = [_complete(raw, plan, worker, namespace) for raw in raws]
     for manifest in manifests:
         if manifest["kind"] == "Secret":
-            manifest["stringData"] = dict(credentials[manifest["metadata"]["name"]])
+            manifest["stringData"] = _entries(manifest, plan, credentials)
         if warm and (manifest["kind"], manifest["metadata"]["name"]) == ("Pod", "worker"):
             manifest["spec"]["containers"][0]["command"] += ["--warm", warm]
     return NamespaceObjects(namespace, _staged([_added(manifest, plan) for manifest in manifests]))
+
+
+def _declared(plan: RunPlan) -> list[Manifest]:
+    programs = supervisor_python(plan).rpartition("/")[0]
+    return [one for service in plan.services for one in declared.objects(service, plan.images.worker, programs)]
+
+
+def _entries(secret: Manifest, plan: RunPlan, credentials: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    name = secret["metadata"]["name"]
+    return {".dockerconfigjson": plan.pull_credentials} if name == PULL else dict(credentials[name])
 
 
 def _added(manifest: Manifest, plan: RunPlan) -> Manifest:
@@ -143,10 +165,12 @@ def _complete(manifest: Manifest, plan: RunPlan, worker: str, namespace: str) ->
 def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
     spec["activeDeadlineSeconds"] = plan.deadline
     spec["securityContext"] = _pod_security(plan, component)
+    if plan.pull_credentials:
+        spec["imagePullSecrets"] = [{"name": PULL}]
     images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
     for container in spec["containers"]:
-        container["image"] = images[component]
-        container["imagePullPolicy"] = "IfNotPresent"
+        container["image"] = images.get(component, container["image"])
+        container["imagePullPolicy"] = plan.images.pull
         if not _may_more(plan, component):
             container["securityContext"] = dict(_RESTRICTED)
     if component == "worker":

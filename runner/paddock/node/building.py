@@ -1,4 +1,4 @@
-"""Builds the node's programs from pinned Go modules, once, into the cache.
+"""Gets the node's programs into the cache, once: built from pinned Go modules, or out of pinned release archives.
 
 Owns the cache's folders. It must not know how the programs are started.
 """
@@ -16,68 +16,91 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import NodeError, UsageError
-from paddock.node import recipes, toolchain
+from paddock.node import downloading, recipes, releases, toolchain
 from paddock.node.layout import Binaries
 from paddock.node.locking import locked
-from paddock.node.packages import system_programs
+from paddock.node.packages import system_folder, system_programs
 from paddock.node.places import LAYOUT_FILE, cache_folder
+from paddock.node.supply import MODULES, RELEASE, Supply, supply
 from paddock.resources import k8s_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from paddock.node.recipes import Recipe
+    from paddock.node.releases import Archive
 
 _ARCHITECTURE = os.uname().machine
 _FREE_BYTES_TO_BUILD = 6 * 2**30  # measured: module cache 2.1 GB, build cache 2.6 GB, programs 0.3 GB
 _KEPT_SECONDS = 30 * 24 * 3600
+_BUILT = Supply(source=MODULES)
 
 
 def tool(name: str, *, report: Callable[[str], None] = lambda _line: None) -> Path:
-    """Return the path of a program of the node, such as ``crane`` or ``kubectl``; built now if it was not before.
+    """Return the path of a program of the node, such as ``crane`` or ``kubectl``; got now if it was not before.
+
+    One that is in the cache will do, whatever its source.
 
     Raises:
         UsageError: no module of the node yields a program of that name.
-        NodeError: it could not be built.
+        NodeError: it could not be built or fetched.
     """
     recipe = recipes.recipe_of(name)
     if recipe is None:
         known = ", ".join(sorted(program for each in recipes.RECIPES for program in each.programs + each.links))
         raise UsageError(f"The node has no program {name!r}; expected one of {known}.")
-    return build(recipe, report) / name
+    wanted = supply()
+    sources = (wanted, Supply(source=MODULES), Supply(source=RELEASE))
+    there = next((each for each in sources if folder_of(recipe, each).is_dir()), wanted)
+    return build(recipe, report, there) / name
 
 
-def build_all(report: Callable[[str], None]) -> Binaries:
-    """Return the folders of all programs, building what the cache lacks.
+def build_all(report: Callable[[str], None], wanted: Supply | None = None) -> Binaries:
+    """Return the folders of all programs, getting what the cache lacks.
 
     Raises:
         NodeError: something could not be built or fetched; the message names its log.
     """
-    system = system_programs(report)
-    missing = [recipe for recipe in recipes.RECIPES if not _folder(recipe).is_dir()]
+    chosen = wanted or supply()
+    needed = [recipes.of_version(each, chosen.kubernetes) for each in recipes.RECIPES]
+    system_programs(report)
+    missing = [each for each in needed if not (archives(each, chosen) or folder_of(each, chosen).is_dir())]
     with _fetching(missing, report):
-        folders = {recipe.module: build(recipe, report) for recipe in recipes.RECIPES}
+        for recipe in needed:
+            build(recipe, report, chosen)
+    return folders(chosen)
+
+
+def folders(wanted: Supply) -> Binaries:
+    """Return the folders of all programs, whether they are there or not."""
     return Binaries(
-        kubernetes=folders["kubernetes"],
-        containerd=folders["containerd"],
-        cni=folders["cni"],
-        registry=folders["registry"],
-        system=system,
+        kubernetes=folder_of(recipes.of_version(recipes.KUBERNETES, wanted.kubernetes), wanted),
+        containerd=folder_of(recipes.CONTAINERD, wanted),
+        cni=folder_of(recipes.CNI, wanted),
+        registry=folder_of(recipes.REGISTRY, wanted),
+        system=system_folder(),
     )
 
 
 def missing_builds() -> list[str]:
     """Return the modules whose programs are not in the cache yet."""
-    return [recipe.module for recipe in recipes.RECIPES if not _folder(recipe).is_dir()]
+    chosen = supply()
+    return [recipe.module for recipe in recipes.RECIPES if not folder_of(recipe, chosen).is_dir()]
 
 
-def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
-    """Return the cache folder with the recipe's programs, building them first if it does not exist.
+def folder_of(recipe: Recipe, wanted: Supply) -> Path:
+    """Return the cache folder of the recipe's programs, there or not; what has no release is built in any case."""
+    found = archives(recipe, wanted)
+    return _cache() / f"{recipe.module}-{releases.digest(found)}" if found else _folder(recipe)
+
+
+def build(recipe: Recipe, report: Callable[[str], None], wanted: Supply = _BUILT) -> Path:
+    """Return the cache folder with the recipe's programs, getting them first if it does not exist.
 
     Raises:
-        NodeError: ``go build`` failed; the message names its log.
+        NodeError: ``go build`` failed, or an archive is not what is pinned; the message names log or URL.
     """
-    folder = _folder(recipe)
+    folder = folder_of(recipe, wanted)
     if folder.is_dir():
         with suppress(OSError):  # another user's cache
             os.utime(folder)  # used today: see _remove_unused_builds
@@ -85,33 +108,67 @@ def build(recipe: Recipe, report: Callable[[str], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.parent / f"{recipe.module}.lock"):
             if not folder.is_dir():  # another process may have built it while this one waited
-                _build(recipe, folder, report)
+                _make(recipe, folder, wanted, report)
     return folder
+
+
+def archives(recipe: Recipe, wanted: Supply) -> tuple[Archive, ...]:
+    """Return the release archives that the recipe's programs come from; none where they are built."""
+    return releases.archives(recipe, _ARCHITECTURE) if wanted.source == RELEASE and not recipe.pins else ()
 
 
 @functools.cache
 def _folder(recipe: Recipe) -> Path:
-    name = recipes.digest(recipe, recipes.sources(_module(recipe)), f"go1.26 {_ARCHITECTURE}")
-    return cache_folder() / "node" / f"{recipe.module}-{name}"
+    pins = recipes.sources(k8s_folder() / "node" / recipe.pins) if recipe.pins else []
+    sources = [*recipes.sources(_module(recipe)), *((f"{recipe.pins}/{path}", content) for path, content in pins)]
+    name = recipes.digest(recipe, sources, f"go1.26 {_ARCHITECTURE}")
+    return _cache() / f"{recipe.module}-{name}"
+
+
+def _cache() -> Path:
+    return cache_folder() / "node"
 
 
 def _module(recipe: Recipe) -> Path:
     return k8s_folder() / "node" / recipe.module
 
 
-def _build(recipe: Recipe, folder: Path, report: Callable[[str], None]) -> None:
-    _require_space(folder.parent)
+def _make(recipe: Recipe, folder: Path, wanted: Supply, report: Callable[[str], None]) -> None:
+    with _workspace(recipe, folder.parent) as temporary:
+        output = temporary / "programs"
+        if found := archives(recipe, wanted):
+            downloading.unpack_all(found, wanted, output, report)
+        else:
+            if wanted.source == RELEASE:
+                report(f"{recipe.module} has no release for {_ARCHITECTURE} and is built from its modules")
+            _build(recipe, output, folder.parent / f"{recipe.module}.log", report)
+        output.rename(folder)  # whole or not at all
+    _remove_unused_builds(recipe)
+
+
+@contextmanager
+def _workspace(recipe: Recipe, parent: Path) -> Iterator[Path]:
+    """Give a folder to work in and remove it again, with those of processes that were killed: the lock is held."""
+    for left in parent.glob(f".{recipe.module}-*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{recipe.module}-") as temporary:
+        yield Path(temporary)
+
+
+def _other_pins(recipe: Recipe) -> list[str]:
+    """Return the option that has Go take a go.mod other than the module's own, and the go.sum beside it."""
+    return [f"-modfile={k8s_folder() / 'node' / recipe.pins / 'go.mod'}"] if recipe.pins else []
+
+
+def _build(recipe: Recipe, output: Path, log: Path, report: Callable[[str], None]) -> None:
+    _require_space(log.parent)
     go = toolchain.find(report)
     report(f"building {', '.join(recipe.programs)}")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        output = Path(temporary) / "programs"
-        _go_build(go, recipe, output, folder.parent / f"{recipe.module}.log")
-        for link in recipe.links:
-            (output / link).symlink_to(recipe.programs[0])
-        output.rename(folder)  # whole or not at all
+    _go_build(go, recipe, output, log)
+    for link in recipe.links:
+        (output / link).symlink_to(recipe.programs[0])
     report(f"built {', '.join(recipe.programs)} in {time.monotonic() - started:.0f} s")
-    _remove_unused_builds(recipe)
 
 
 @contextmanager
@@ -132,7 +189,7 @@ def _fetching(missing: Sequence[Recipe], report: Callable[[str], None]) -> Itera
 
 def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [str(go), "mod", "download"],
+        [str(go), "mod", "download", *_other_pins(recipe)],
         cwd=_module(recipe),
         env=_environment(),
         stdin=subprocess.DEVNULL,
@@ -143,7 +200,7 @@ def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
 
 def _go_build(go: Path, recipe: Recipe, output: Path, log: Path) -> None:
     output.mkdir()
-    flags = ["-trimpath", "-mod=readonly", "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
+    flags = ["-trimpath", "-mod=readonly", *_other_pins(recipe), "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
     command = [str(go), "build", *flags, f"-ldflags={recipe.linker_flags}", f"-o={output}/", *recipe.packages]
     with log.open("w") as file:
         code = subprocess.call(command, cwd=_module(recipe), env=_environment(), stdout=file, stderr=file)

@@ -17,12 +17,15 @@ from paddock.node.handing import hand_over
 from paddock.node.places import STATE
 from paddock.node.pruning import KEPT_DAYS
 from paddock.node.reaching import access
+from paddock.node.recipes import NEWEST, OF_VERSION, OLDEST
+from paddock.node.supply import MIRROR_VARIABLE, MODULES, RELEASE, SOURCE_VARIABLE, supply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paddock.node.reaching import NodeAccess
     from paddock.node.statuses import ComponentStatus, NodeStatus
+    from paddock.node.upgrading import Outlook
 
 _NOT_UP = 3  # as `systemctl status` of a service that does not run
 _MINUTE, _HOUR = 60, 3600
@@ -37,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add the commands below ``node`` to a parser."""
     commands = parser.add_subparsers(dest="node_command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="start the node; builds it the first time").set_defaults(handler=_up)
+    _add_up(commands.add_parser("up", help="start the node, or upgrade it; builds it the first time"))
     commands.add_parser("down", help="remove the node and everything it made").set_defaults(handler=_down)
     status = commands.add_parser("status", help="show the node's components")
     status.add_argument("--json", action="store_true", help="for programs; sizes in bytes, times in seconds")
@@ -54,6 +57,19 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     # kubectl's options are its own, even --help.
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER, help="what kubectl is to do, such as `get pods -A`")
     kubectl.set_defaults(handler=_kubectl)
+
+
+def _add_up(up: argparse.ArgumentParser) -> None:
+    sources = (
+        f"where programs come from that are not there yet: built from {MODULES}, or official {RELEASE} archives where "
+        f"there are some (default: {SOURCE_VARIABLE}, else as the node has it, else {MODULES})"
+    )
+    up.add_argument("--source", metavar="SOURCE", help=sources)
+    mirror = f"server that has the release archives, by host and path of their URLs (default: {MIRROR_VARIABLE})"
+    up.add_argument("--mirror", metavar="URL", help=mirror)
+    versions = f"minor version; {OLDEST} is the oldest that Paddock runs on (default: as the node is, else {NEWEST})"
+    up.add_argument("--kubernetes", choices=sorted(OF_VERSION), help=versions)
+    up.set_defaults(handler=_up)
 
 
 def _add_prune(prune: argparse.ArgumentParser) -> None:
@@ -94,13 +110,16 @@ def _hint(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - beside the product, so that `$(…)` takes the product alone
 
 
-def _up(_arguments: argparse.Namespace) -> int:
+def _up(arguments: argparse.Namespace) -> int:
     from paddock.node import lifecycle  # noqa: PLC0415 - not needed by the other commands, and slow to import
+    from paddock.node.statuses import read_status  # noqa: PLC0415 - as above
 
     started = time.monotonic()
-    was_up = access() is not None
-    found = lifecycle.up(report=_hint)
-    _say("node already up" if was_up else f"node up in {time.monotonic() - started:.1f} s")
+    chosen = supply(arguments.source, arguments.mirror, arguments.kubernetes)
+    before = read_status().supervisor
+    found = lifecycle.up(report=_hint, supply=chosen, upgrade=True)
+    unchanged = before is not None and before == read_status().supervisor
+    _say("node already up" if unchanged else f"node up in {time.monotonic() - started:.1f} s")
     _hint(f"export KUBECONFIG={hand_over(found.kubeconfig)}")
     return 0
 
@@ -119,11 +138,21 @@ def _status(arguments: argparse.Namespace) -> int:
 
     privilege.require_readable(STATE)
     found = read_status()
-    _say(as_json(found) if arguments.json else table(found))
+    outlook = _outlook(found)
+    _say(as_json(found, outlook) if arguments.json else table(found, outlook))
     return 0 if found.state == "up" else _NOT_UP
 
 
-def as_json(status: NodeStatus) -> str:
+def _outlook(status: NodeStatus) -> Outlook | None:
+    """Return what the node is made of and what `up` would do about it; nothing without a node that lives."""
+    if status.supervisor is None and not any(each.process for each in status.components):
+        return None
+    from paddock.node.upgrading import outlook  # noqa: PLC0415 - as for _up
+
+    return outlook(supply())
+
+
+def as_json(status: NodeStatus, outlook: Outlook | None = None) -> str:
     """Return a node's state for programs: sizes in bytes, times in seconds, no process as ``null``."""
     components = [
         {
@@ -136,7 +165,8 @@ def as_json(status: NodeStatus) -> str:
         }
         for each in status.components
     ]
-    return json.dumps({"state": status.state, "components": components}, indent=1)
+    made_of = {"kubernetes": outlook.kubernetes, "up": outlook.course, "why": outlook.why} if outlook else {}
+    return json.dumps({"state": status.state, **made_of, "components": components}, indent=1)
 
 
 def _prune(arguments: argparse.Namespace) -> int:
@@ -154,10 +184,12 @@ def _prune(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def table(status: NodeStatus) -> str:
-    """Return a node's state as aligned columns below one line."""
+def table(status: NodeStatus, outlook: Outlook | None = None) -> str:
+    """Return a node's state as aligned columns below one line, or two where `up` would change the node."""
     total = sum(each.memory for each in status.components)
-    lines = [f"node {status.state}" + (f", {_megabytes(total)} in all" if status.components else "")]
+    facts = [f"Kubernetes {outlook.kubernetes}"] if outlook and outlook.kubernetes else []
+    facts += [f"{_megabytes(total)} in all"] if status.components else []
+    lines = [", ".join([f"node {status.state}", *facts]), *([outlook.sentence] if outlook and outlook.sentence else [])]
     if status.components:
         rows = [("COMPONENT", "STATE", "PID", "RESTARTS", "AGE", "MEMORY"), *map(_row, status.components)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

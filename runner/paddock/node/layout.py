@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +124,9 @@ class NodeLayout:
 
 
 def from_json(text: str) -> NodeLayout:
-    """Return the layout that :meth:`NodeLayout.to_json` wrote."""
-    values: dict[str, Any] = json.loads(text)
+    """Return the layout that :meth:`NodeLayout.to_json` wrote; what only another version knows is left out."""
+    known = {each.name for each in fields(NodeLayout)}
+    values: dict[str, Any] = {key: value for key, value in json.loads(text).items() if key in known}
     paths = {key: Path(values[key]) for key in ("images", "state", "runtime", "kubelet")}
     nested = {
         "binaries": Binaries(**{key: Path(value) for key, value in values["binaries"].items()}),

@@ -16,27 +16,34 @@ from paddock.node.reaching import NodeAccess, access
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from paddock.node.supply import Supply
+
 
 def _silent(_line: str) -> None:
     """Report nothing."""
 
 
-def up(*, report: Callable[[str], None] = _silent) -> NodeAccess:
+def up(*, report: Callable[[str], None] = _silent, supply: Supply | None = None, upgrade: bool = False) -> NodeAccess:
     """Make sure that the node is up and return how to reach it; does nothing when it is.
 
     ``report`` gets a line about every step that takes longer than a second. Two at once are safe: one waits.
+    ``supply`` says where programs come from; the environment does, if it is not given, else the node as it is.
+    A node made of something else than this version wants is left alone, since others may be using it; with
+    ``upgrade`` it becomes what is wanted.
 
     Raises:
         UsageError: this is not Linux, or not root.
         NodeError: the machine is not fit, or a step failed; the message names the remedy or the log.
     """
-    if found := access():
+    if (found := access()) and not upgrade:
         return found
     from paddock.node import starting  # noqa: PLC0415 - see the module's docstring
+    from paddock.node.supply import supply as chosen_by  # noqa: PLC0415 - as above
 
     privilege.require_root()
     with _alone(report):
-        return access() or starting.start(report)
+        found = None if upgrade else access()
+        return found or starting.start(report, supply or chosen_by(), upgrade=upgrade)
 
 
 def down(*, report: Callable[[str], None] = _silent) -> None:

@@ -30,13 +30,18 @@ def system_programs(report: Callable[[str], None]) -> Path:
     Raises:
         NodeError: they are not on PATH and this is no system with apt-get, or the download failed.
     """
-    folder = cache_folder() / "node" / "system"
+    folder = system_folder()
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.parent / "system.lock"), tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             if not folder.is_dir():
                 _collect(Path(temporary), report).rename(folder)
     return folder
+
+
+def system_folder() -> Path:
+    """Return where the distribution's programs lie once they are there."""
+    return cache_folder() / "node" / "system"
 
 
 def purposes(text: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIFETIME = dt.timedelta(days=365)  # a node lives for hours or days; a year is never the reason it stops
+_LEFT = dt.timedelta(days=30)  # a certificate that ends sooner is not kept over an upgrade
 _CLOCK_SKEW = dt.timedelta(hours=1)
 _AUTHORITIES = ("ca", "front-proxy-ca")
 
@@ -77,6 +78,28 @@ def write(folder: Path, wanted: Sequence[Identity]) -> None:
     _write_service_account_key(folder)
 
 
+def fit(folder: Path, wanted: Sequence[Identity]) -> bool:
+    """Tell whether the certificates are there, name what is wanted, and are valid for a while."""
+    return all(_fits(folder / f"{identity.file}.crt", identity) for identity in wanted)
+
+
+def _fits(file: Path, identity: Identity) -> bool:
+    try:
+        found = x509.load_pem_x509_certificate(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    valid = found.not_valid_after_utc > dt.datetime.now(dt.UTC) + _LEFT
+    return valid and found.subject == _name_of(identity) and _names_in(found) == _alternative_names(identity)
+
+
+def _names_in(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return list(extension.value)
+
+
 def _write_authority(folder: Path, name: str) -> _Signer:
     signer = _Signer(_subject(f"paddock-{name}", ""), ec.generate_private_key(ec.SECP256R1()))
     basic = x509.BasicConstraints(ca=True, path_length=None)
@@ -88,8 +111,7 @@ def _write_authority(folder: Path, name: str) -> _Signer:
 def _write_certificate(folder: Path, identity: Identity, signer: _Signer) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
-    subject = _subject(identity.common_name, identity.group)
-    builder = _builder(subject, signer.name, key).add_extension(usage, critical=False)
+    builder = _builder(_name_of(identity), signer.name, key).add_extension(usage, critical=False)
     if names := _alternative_names(identity):
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     _write_pair(folder, identity.file, builder.sign(signer.key, hashes.SHA256()), key)
@@ -110,6 +132,10 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         not_valid_before=now - _CLOCK_SKEW,
         not_valid_after=now + _LIFETIME,
     )
+
+
+def _name_of(identity: Identity) -> x509.Name:
+    return _subject(identity.common_name, identity.group)
 
 
 def _subject(common_name: str, group: str) -> x509.Name:

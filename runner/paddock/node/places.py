@@ -23,6 +23,8 @@ KUBELET = Path("/var/lib/kubelet")
 LAYOUT_FILE = STATE / "layout.json"
 STATUS_FILE = STATE / "status.json"
 ACCESS_FILE = STATE / "access.json"
+PIN_FILE = STATE / "pin.json"
+"""What the node was made of, for the next `up` to compare."""
 MACHINE_FILE = STATE / "machine.json"
 """What ``up`` changed on the machine, for ``down`` to put back."""
 ADMIN_KUBECONFIG = STATE / "admin.kubeconfig"

@@ -6,6 +6,7 @@ Owns the files of the state folder and the kernel settings. It must not start an
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from paddock.node import cgroups, configuration, pki
 from paddock.node.places import ADMIN_KUBECONFIG, LAYOUT_FILE, MACHINE_FILE
+from paddock.node.processes import boot
 
 if TYPE_CHECKING:
     from paddock.node.layout import NodeLayout
@@ -45,13 +47,11 @@ OUTSIDE = (
 )
 """Folders outside the state folder that components make although nobody asked them; the paths are compiled in."""
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
-
 
 def prepare(layout: NodeLayout) -> None:
     """Write everything that the components read and set the kernel up; the layout first, for ``down`` goes by it."""
     _note_the_machine(layout)
-    _write(LAYOUT_FILE, layout.to_json())
+    _write(LAYOUT_FILE, layout.to_json(), durable=True)
     _make_folders(layout)
     wanted = pki.identities(node=layout.name, address=layout.address, service_address=layout.kubernetes_service)
     pki.write(layout.keys, wanted)
@@ -61,9 +61,10 @@ def prepare(layout: NodeLayout) -> None:
         _set(setting, value)
 
 
-def boot() -> str:
-    """Return the id of this boot: what was noted before another boot is about processes and mounts long gone."""
-    return _BOOT.read_text().strip()
+def rewrite(layout: NodeLayout) -> None:
+    """Write layout and configuration over those that the node was started with; its keys stay."""
+    _write(LAYOUT_FILE, layout.to_json(), durable=True)
+    _write_configuration(layout)
 
 
 def read_setting(name: str) -> str | None:
@@ -88,7 +89,7 @@ def _note_the_machine(layout: NodeLayout) -> None:
         "controllers": cgroups.delegated(),
         "absent": [path for path in OUTSIDE if not Path(path).exists()],
     }
-    _write(MACHINE_FILE, json.dumps(facts))
+    _write(MACHINE_FILE, json.dumps(facts), durable=True)
 
 
 def _make_folders(layout: NodeLayout) -> None:
@@ -105,11 +106,16 @@ def _write_configuration(layout: NodeLayout) -> None:
     _write(ADMIN_KUBECONFIG, configuration.admin_kubeconfig(layout))
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, durable: bool = False) -> None:
+    """Write a file whole or not at all; a ``durable`` one is whole after a power cut too, for a removal goes by it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.new")
     temporary.touch(mode=0o600)
-    temporary.write_text(text)
+    with temporary.open("w") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
 
 

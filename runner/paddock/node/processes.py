@@ -11,7 +11,12 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STATE_FIELD = 0  # fields of /proc/PID/stat behind the command's closing parenthesis, see proc(5)
 _START_FIELD = 19
 
@@ -48,6 +53,16 @@ class ProcessIdentity:
             return not self.alive() or _readable(descriptor, seconds)
         finally:
             os.close(descriptor)
+
+
+def boot() -> str:
+    """Return the id of this boot: what was noted before another boot is about processes and mounts long gone."""
+    return BOOT_ID.read_text().strip()
+
+
+def of_this_boot(noted: Mapping[str, object]) -> bool:
+    """Tell whether a record with the key ``boot`` was written since this boot; one without is of an earlier version."""
+    return noted.get("boot", boot()) == boot()
 
 
 def identify(pid: int) -> ProcessIdentity | None:

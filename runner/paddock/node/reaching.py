@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.node.places import ACCESS_FILE
-from paddock.node.processes import ProcessIdentity
+from paddock.node.processes import ProcessIdentity, of_this_boot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def access() -> NodeAccess | None:
     """Return how to reach the node, or None when it is not up (or the caller may not read its state)."""
     with suppress(OSError, ValueError, KeyError):
         values = json.loads(ACCESS_FILE.read_bytes())
-        if ProcessIdentity(*values["supervisor"]).alive():
+        if of_this_boot(values) and ProcessIdentity(*values["supervisor"]).alive():
             facts = {key: values[key] for key in ("context", "registry", "server")}
             return NodeAccess(kubeconfig=Path(values["kubeconfig"]), **facts)
     return None

@@ -6,7 +6,7 @@ It must not run anything; :mod:`paddock.node.building` does.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KUBERNETES_VERSION = "1.36.4"
+OLDEST_VERSION = "1.34.4"
+"""The newest release of the oldest minor version that Paddock runs on (``paddock.cluster.versions.MINIMUM``)."""
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
@@ -30,13 +32,15 @@ class Recipe:
     """Names under which the first program is called as well; it picks its component by them."""
     tags: tuple[str, ...] = ()
     linker_flags: str = "-s -w"
+    pins: str = field(default="", repr=False)
+    """Folder of another go.mod and go.sum for the same sources; empty: the module's own. Their content is hashed."""
 
 
-def _kubernetes_linker_flags() -> str:
+def _kubernetes_linker_flags(version: str) -> str:
     """Stamp the version; components without it call themselves v0.0.0-master and refuse each other."""
-    major, minor, _ = KUBERNETES_VERSION.split(".")
+    major, minor, _ = version.split(".")
     stamps = {
-        "gitVersion": f"v{KUBERNETES_VERSION}",
+        "gitVersion": f"v{version}",
         "gitMajor": major,
         "gitMinor": minor,
         "gitCommit": "modules",
@@ -44,7 +48,7 @@ def _kubernetes_linker_flags() -> str:
         "buildDate": "1970-01-01T00:00:00Z",  # the same bytes whenever it is built
     }
     flags = [f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items()]
-    return " ".join(["-s -w", *flags, f"-X k8s.io/client-go/pkg/version.gitVersion=v{KUBERNETES_VERSION}"])
+    return " ".join(["-s -w", *flags, f"-X k8s.io/client-go/pkg/version.gitVersion=v{version}"])
 
 
 KUBERNETES = Recipe(
@@ -52,7 +56,7 @@ KUBERNETES = Recipe(
     packages=("./kube-node", "./etcd", "./coredns"),
     programs=("kube-node", "etcd", "coredns"),
     links=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
-    linker_flags=_kubernetes_linker_flags(),
+    linker_flags=_kubernetes_linker_flags(KUBERNETES_VERSION),
 )
 CONTAINERD = Recipe(
     module="containerd",
@@ -65,6 +69,25 @@ CNI = Recipe(module="cni", packages=("tool",), programs=("ptp", "host-local"))
 REGISTRY = Recipe(module="registry", packages=(".", "tool"), programs=("registry", "crane"))
 PAUSE = Recipe(module="pause", packages=(".",), programs=("pause",))
 RECIPES = (PAUSE, CNI, REGISTRY, CONTAINERD, KUBERNETES)
+
+
+def _minor(version: str) -> str:
+    return version.rpartition(".")[0]
+
+
+NEWEST, OLDEST = _minor(KUBERNETES_VERSION), _minor(OLDEST_VERSION)
+OF_VERSION = {
+    NEWEST: KUBERNETES,
+    OLDEST: replace(
+        KUBERNETES, linker_flags=_kubernetes_linker_flags(OLDEST_VERSION), pins=f"{KUBERNETES.module}-{OLDEST}"
+    ),
+}
+"""Minor version of Kubernetes -> its recipe: the one in use, and the oldest, which tests are run on."""
+
+
+def of_version(recipe: Recipe, kubernetes: str) -> Recipe:
+    """Return the recipe, of Kubernetes the one of a minor version; empty stands for the newest."""
+    return OF_VERSION[kubernetes or NEWEST] if recipe.module == KUBERNETES.module else recipe
 
 
 def digest(recipe: Recipe, sources: Iterable[tuple[str, bytes]], toolchain: str) -> str:

@@ -18,6 +18,7 @@ from paddock.errors import NodeError
 from paddock.node import cgroups, firewall, handing, links, mounts, preparing
 from paddock.node.layout import from_json
 from paddock.node.places import LAYOUT_FILE, MACHINE_FILE, STATE
+from paddock.node.processes import of_this_boot
 from paddock.node.statuses import read_status
 
 if TYPE_CHECKING:
@@ -57,13 +58,18 @@ def _remove_from_machine(layout: NodeLayout) -> None:
     ours = (layout.state, layout.runtime, layout.kubelet)
     _end_processes(layout)
     _until(lambda: mounts.detach_below(ours), lambda: f"mounts: {_sentence(mounts.below(ours))}")
-    _until(lambda: not links.into(layout.pod_network), lambda: f"links: {_sentence(links.into(layout.pod_network))}")
-    firewall.remove(layout.binaries.system / "nft")
     _until(lambda: cgroups.remove(layout.cgroup), lambda: f"cgroups called {layout.cgroup}")
     noted = json.loads(MACHINE_FILE.read_bytes())
-    cgroups.take_back(noted.get("controllers", cgroups.delegated()))  # not noted by nodes of earlier versions
-    _restore_settings(noted)
+    if of_this_boot(noted):  # a reboot took all this, and what is there now by the same name is somebody else's
+        _take_from_kernel(layout, noted)
     _remove_files(layout, noted["absent"])
+
+
+def _take_from_kernel(layout: NodeLayout, noted: dict[str, Any]) -> None:
+    _until(lambda: not links.into(layout.pod_network), lambda: f"links: {_sentence(links.into(layout.pod_network))}")
+    firewall.remove(layout.binaries.system / "nft")
+    cgroups.take_back(noted.get("controllers", cgroups.delegated()))  # not noted by nodes of earlier versions
+    _restore_settings(noted["settings"])
 
 
 def _end_processes(layout: NodeLayout) -> None:
@@ -75,10 +81,8 @@ def _end_processes(layout: NodeLayout) -> None:
     _until(lambda: cgroups.kill_all(layout.cgroup), lambda: f"processes: {_sentence(cgroups.processes(layout.cgroup))}")
 
 
-def _restore_settings(noted: dict[str, Any]) -> None:
-    if noted["boot"] != preparing.boot():
-        return  # the kernel began anew with its own values
-    for name, value in noted["settings"].items():
+def _restore_settings(settings: dict[str, str]) -> None:
+    for name, value in settings.items():
         if preparing.read_setting(name) != value:
             preparing.write_setting(name, value)
 

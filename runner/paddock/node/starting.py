@@ -10,16 +10,17 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock.errors import NodeError
-from paddock.node import objects, pause_image, preflight, preparing, removing
+from paddock.errors import NodeError, UsageError
+from paddock.node import objects, pause_image, pins, preflight, preparing, removing, upgrading
 from paddock.node.api import NodeApi
 from paddock.node.building import build_all, tool
 from paddock.node.layout import CONTEXT, from_json
-from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE
+from paddock.node.places import ACCESS_FILE, ADMIN_KUBECONFIG, LAYOUT_FILE, STATE
 from paddock.node.planning import plan
-from paddock.node.processes import inheritable_descriptors
-from paddock.node.reaching import NodeAccess
+from paddock.node.processes import boot, inheritable_descriptors
+from paddock.node.reaching import NodeAccess, access
 from paddock.node.statuses import read_status
+from paddock.node.upgrading import Course
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,19 +28,35 @@ if TYPE_CHECKING:
     from paddock.node.layout import NodeLayout
     from paddock.node.processes import ProcessIdentity
     from paddock.node.statuses import NodeStatus
+    from paddock.node.supply import Supply
 
 _TIME_LIMIT = 120.0  # seconds for all components to be ready; measured 4 s on two quiet cores
 _POLL = 0.02
+_REMAINS = (
+    "Only remains of a node are here, for its processes were killed or the machine was started anew; "
+    "it is made anew: its namespaces are gone, images are kept."
+)
 _SLOW = 1.0  # a step that takes longer is worth a line
 
 
-def start(report: Callable[[str], None]) -> NodeAccess:
+def start(report: Callable[[str], None], supply: Supply, *, upgrade: bool = False) -> NodeAccess:
     """Start the node and wait until all of it is ready; the caller holds the lock.
 
+    With ``upgrade`` a node that lives becomes what is wanted now, and without, its supervisor is all that is replaced.
+
     Raises:
+        UsageError: a node lives, and is of another Kubernetes than the one that is asked for.
         NodeError: a step failed; the message names its log or the remedy.
     """
-    layout = _living_layout() or _new_layout(report)
+    layout = _living_layout()
+    if layout and supply.kubernetes:
+        _require_version(supply.kubernetes)
+    chosen = pins.settled(supply)
+    if layout and upgrade:
+        layout = _upgraded(layout, chosen, report)
+        if found := access():
+            return found  # as it was
+    layout = layout or _new_layout(report, chosen)
     if read_status().supervisor is None:
         _await_supervisor(layout, _start_supervisor(layout))
     _wait_for(layout, ("kube-apiserver",), report)
@@ -50,6 +67,16 @@ def start(report: Callable[[str], None]) -> NodeAccess:
     return _grant_access(layout)
 
 
+def _require_version(kubernetes: str) -> None:
+    """Refuse to make a node another one because of an option: whoever made it so may be using it."""
+    running = pins.read()
+    if running and running.minor != kubernetes:
+        raise UsageError(
+            f"The node that is up was not started as Kubernetes {kubernetes} but as {running.minor}. "
+            "Remove it first: paddock node down."
+        )
+
+
 def _living_layout() -> NodeLayout | None:
     """Return the layout of a node that is being started or has lost its supervisor, None if nothing is alive."""
     status = read_status()
@@ -58,11 +85,28 @@ def _living_layout() -> NodeLayout | None:
     return None
 
 
-def _new_layout(report: Callable[[str], None]) -> NodeLayout:
-    removing.remove(report)  # what a crash or a reboot left behind
+def _upgraded(layout: NodeLayout, supply: Supply, report: Callable[[str], None]) -> NodeLayout | None:
+    """Return the layout to go on with: the same, an upgraded one, or none where the node must be made anew."""
+    found = upgrading.of_running(layout, supply)
+    if found.course is Course.KEEP:
+        return layout
+    if found.course is Course.UPGRADE:
+        report(f"Upgrading the node: {found.why}. Its objects, keys and pods stay.")
+        return upgrading.upgrade(layout, supply, report)
+    report(f"The node is made anew: {found.why}. Its namespaces go, images are kept.")
+    build_all(report, supply)  # what can fail comes before the removal
+    removing.remove(report)
+    return None
+
+
+def _new_layout(report: Callable[[str], None], supply: Supply) -> NodeLayout:
+    if STATE.exists():
+        report(_REMAINS)
+    removing.remove(report)
     preflight.check()
-    layout = plan(build_all(report), tool("pause").parent)
+    layout = plan(build_all(report, supply), tool("pause").parent)
     preparing.prepare(layout)
+    pins.note(pins.wanted(layout, supply))
     return layout
 
 
@@ -129,7 +173,7 @@ def _not_ready(status: NodeStatus, names: Sequence[str]) -> list[str]:
 
 def _grant_access(layout: NodeLayout) -> NodeAccess:
     facts = NodeAccess(kubeconfig=ADMIN_KUBECONFIG, context=CONTEXT, registry=layout.registry, server=layout.server)
-    _write_access(asdict(facts) | {"supervisor": astuple(_living_supervisor(layout))})
+    _write_access(asdict(facts) | {"boot": boot(), "supervisor": astuple(_living_supervisor(layout))})
     return facts
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddock.node.places import STATE, STATUS_FILE
-from paddock.node.processes import ProcessIdentity, proportional_memory
+from paddock.node.processes import ProcessIdentity, of_this_boot, proportional_memory
 from paddock.node.reaching import access
 from paddock.node.states import State
 
@@ -60,7 +60,7 @@ def status() -> NodeStatus:
 
 def read_status() -> NodeStatus:
     """Return the recorded state, every recorded process checked against the kernel."""
-    recorded = _recorded()
+    recorded = read_record()
     components = tuple(_component(name, each) for name, each in recorded.get("components", {}).items())
     supervisor = _living(recorded.get("supervisor"))
     return NodeStatus(state=_state(supervisor, components), supervisor=supervisor, components=components)
@@ -85,9 +85,10 @@ def _living(recorded: list[int] | None) -> ProcessIdentity | None:
     return process if process and process.alive() else None
 
 
-def _recorded() -> dict[str, Any]:
+def read_record() -> dict[str, Any]:
+    """Return what the supervisor last wrote; nothing when that is missing, broken or of another boot."""
     try:
         values: dict[str, Any] = json.loads(STATUS_FILE.read_bytes())
     except (OSError, ValueError):
         return {}
-    return values
+    return values if of_this_boot(values) else {}

@@ -23,9 +23,10 @@ from paddock.node import cgroups
 from paddock.node.components import components
 from paddock.node.layout import from_json
 from paddock.node.places import STATUS_FILE
-from paddock.node.processes import ProcessIdentity, identify, myself
+from paddock.node.processes import ProcessIdentity, boot, identify, myself
 from paddock.node.readiness import Readiness
 from paddock.node.states import Event
+from paddock.node.statuses import read_record
 from paddock.node.supervision import Happening, Supervision
 
 if TYPE_CHECKING:
@@ -118,16 +119,14 @@ def _log(path: Path) -> Path:
 
 def recorded_processes() -> dict[str, ProcessIdentity]:
     """Return the processes that the status file records: component -> identity, running or not."""
-    try:
-        recorded = json.loads(STATUS_FILE.read_bytes())["components"]
-    except (OSError, ValueError, KeyError):
-        return {}
+    recorded = read_record().get("components", {})
     return {name: ProcessIdentity(*each["process"]) for name, each in recorded.items() if each["process"]}
 
 
 def _publish(supervision: Supervision) -> None:
     me = myself()
     status = {
+        "boot": boot(),
         "supervisor": [me.pid, me.started],
         "components": {name: _published(record) for name, record in supervision.records.items()},
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paddock.errors import InfrastructureError, UsageError
-from paddock.plugin import coverage_data, engine_factory, environment, facts, remote
+from paddock.plugin import coverage_data, engine_factory, environment, examples, facts, remote
 from paddock.plugin.books import Books
 from paddock.plugin.doings import Doings
 from paddock.plugin.ledger import Exit
@@ -20,6 +20,7 @@ from paddock.plugin.terminal import Progress, Terminal
 from paddock.plugin.xdist_seam import Lost, Nodes, NothingSaidError, lost, plan_workers
 from paddock.scheduling import crashes
 from paddock.scheduling.elastic import ElasticScheduling
+from paddock.services import placeholders
 from paddock.workers.choice import summary
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Controller:
         self._config = config
         self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        told = facts.told(config, settings.templates)
+        known = placeholders.variables(service.name for service in settings.services)
+        told = facts.told(config, settings.templates, known)
         self._nodes = Nodes(config, self._open, Doings(self._note).hear, told, settings.limits.start)
         self._books = Books(self.terminal)
         self._causes: dict[str, str] = {}
@@ -135,7 +137,9 @@ class Controller:
 
     def _note_down(self, node: WorkerController, error: object | None) -> None:
         worker, why = node.gateway.id, lost(node)
-        coverage_data.save(self._config, worker, getattr(node, "workeroutput", {}))
+        output = getattr(node, "workeroutput", {})
+        coverage_data.save(self._config, worker, output)
+        examples.save(self._config.invocation_params.dir / examples.FOLDER, output)
         if why is not None:
             self._note_lost(worker, why)
         elif error:

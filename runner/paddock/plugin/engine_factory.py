@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from paddock.engines.request import RunRequest
+from paddock.plugin import examples
 from paddock.specs import Artifacts
 from paddock.workers.choice import choose
 
@@ -62,11 +63,19 @@ def make_request(config: pytest.Config, settings: Settings, variables: Mapping[s
         worker_memory=settings.worker_memory,
         worker_cpu=settings.worker_cpu,
         images=settings.image_choices(config.rootpath),
-        sources=choose(root, include=settings.include, exclude=settings.exclude, limit=settings.sources_size),
+        sources=choose(
+            root,
+            include=settings.include,
+            also=[str((working_directory / examples.FOLDER).relative_to(root))],
+            exclude=settings.exclude,
+            limit=settings.sources_size,
+        ),
         artifacts=_artifacts(config.rootpath, settings),
         uid=settings.uid,
         security=settings.security,
+        pull_credentials=config.rootpath / settings.pull_credentials if settings.pull_credentials else None,
         additions=settings.additions,
+        services=settings.services,
     )
 
 

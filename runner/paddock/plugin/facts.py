@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def told(config: pytest.Config, templates: Mapping[str, str]) -> dict[str, object]:
-    """Return the part of a worker's input that is about placeholders, see ``remote.KEY``.
+def told(config: pytest.Config, templates: Mapping[str, str], known: Mapping[str, str]) -> dict[str, object]:
+    """Return the part of a worker's input that is about placeholders, see ``remote.KEY``; ``known`` are all of them.
 
     Raises:
         pytest.UsageError: an option holds a placeholder that does not exist.
     """
     try:
-        names = {name for option, text in _texts(config) for name in placeholders.used(text, partial(_place, option))}
+        found = (placeholders.used(text, partial(_place, option), known) for option, text in _texts(config))
+        names = set().union(*found)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     for text in templates.values():
-        names |= placeholders.used(text, str)
+        names |= placeholders.used(text, str, known)
     return {
-        "placeholders": dict(placeholders.VARIABLES),
+        "placeholders": dict(known),
         "environment": dict(templates),
         "services": placeholders.services(names),
     }

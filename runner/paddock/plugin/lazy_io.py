@@ -159,16 +159,19 @@ class LazyIO:
         Raises:
             EOFError: there are no more; it has an argument, since execnet takes it apart.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._state in {_State.UP, _State.CLOSED})
         while len(self._incoming) < count:
-            more = self._stream.read(_CHUNK) if self._stream else b""
-            if not more:
-                raise EOFError(f"the worker {self._worker} is gone ({self._reason})")
-            self._incoming += more
+            self._incoming += self._more()
         data = bytes(self._incoming[:count])
         del self._incoming[:count]
         return data
+
+    def _more(self) -> bytes:
+        with self._changed:
+            self._changed.wait_for(lambda: self._state in {_State.UP, _State.CLOSED})
+        more = self._stream.read(_CHUNK) if self._stream else b""
+        if not more:
+            raise EOFError(f"the worker {self._worker} is gone ({self._reason})")
+        return more
 
     def close_read(self) -> None:
         """Do nothing: the stream ends by itself."""

@@ -79,7 +79,8 @@ class Roster:
         with self._changed:
             state = self._states[worker]
             self._states[worker], action = TABLE.get((state, word), _PASSED_ON[state])
-            self._changed.notify_all()
+            if self._states[worker] is not state:
+                self._changed.notify_all()
         return action
 
     def awaited(self) -> list[str]:

@@ -6,13 +6,14 @@ It must not know engines or clusters: it runs where they have put it.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from paddock.errors import LeaseError
 from paddock.fixtures.services import await_service
-from paddock.plugin import remote
+from paddock.plugin import examples, remote
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -29,6 +30,7 @@ def prepare(config: pytest.Config, ours: Mapping[str, Any]) -> None:
         setattr(config.option, name, _completed(value, values))
     if ours.get("shows_output"):
         config.pluginmanager.register(Output(), "paddock-output")
+    config.pluginmanager.register(examples.Keeper(Path(examples.FOLDER).absolute()), "paddock-examples")
     if ours.get("services"):
         config.pluginmanager.register(Readiness(ours["services"]), "paddock-readiness")
 

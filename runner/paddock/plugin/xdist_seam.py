@@ -9,7 +9,8 @@ Pinned to pytest-xdist 3.8 and execnet 2.1; ``tests/contract/plugin/test_interna
 - ``execnet.Group``: ``_autoidcounter`` (xdist has drawn gw0… already), ``_gateways``, ``_register``.
 - ``execnet.Gateway``: ``_io``; ``_cache_rinfo``, since xdist would otherwise ask the worker and wait for its answer.
 - ``WorkerController`` (one worker's node): ``putevent`` is replaced per object, so that a worker that never came
-  reaches xdist as finished; ``_down`` and ``workeroutput`` are set then as xdist sets them.
+  reaches xdist as finished; ``_down`` and ``workeroutput`` are set then as xdist sets them. ``sendcommand`` is
+  replaced too: a scheduler sends to workers whose end is still in xdist's queue, and its ``OSError`` would end the run.
 - ``Cache``: values lie at ``v/<key>`` as JSON (``plugin.remote`` writes them).
 
 No class of xdist is patched or subclassed. Events reach xdist's queue in the order of the worker's words.
@@ -17,6 +18,7 @@ No class of xdist is patched or subclassed. Events reach xdist's queue in the or
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -157,6 +159,7 @@ class Nodes:
         self.roster.enter(worker)
         self._nodes[worker], self._forward[worker] = node, node.putevent
         node.putevent = partial(self._hear, node)
+        node.sendcommand = partial(_send_command, node.sendcommand)
         node.workerinput[remote.KEY] = self._input(node)
         _io(node).start(partial(self._open_stream, worker), partial(self._tell, node, OPEN_FAILED), self._start_limit)
 
@@ -242,6 +245,11 @@ class Nodes:
         """End what this object has running: idempotent."""
         if self._alarm is not None:
             self._alarm.cancel()
+
+
+def _send_command(send: Callable[..., None], name: str, **content: object) -> None:
+    with contextlib.suppress(OSError):  # a worker that has gone hears nothing; the end of its channel tells xdist
+        send(name, **content)
 
 
 def _io(node: WorkerController) -> LazyIO:

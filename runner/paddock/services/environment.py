@@ -18,16 +18,20 @@ _SCHEMES = {"broker": "mqtt", "database": "postgresql"}
 
 
 def to_environment(facts: ServiceFacts) -> dict[str, str]:
-    """Return ``PADDOCK_BROKER_HOST`` and its like, and ``PADDOCK_BROKER_URL`` with all of them in one."""
-    variables = {_variable(facts.kind, field): str(getattr(facts, field)) for field in _FIELDS}
-    return {**variables, _variable(facts.kind, "url"): url(facts)}
+    """Return ``PADDOCK_BROKER_HOST`` and its like, and ``PADDOCK_BROKER_URL`` with all of them in one.
+
+    Of a declared service it is host and port: nobody knows which protocol it speaks.
+    """
+    fields = _FIELDS if facts.kind in _SCHEMES else _FIELDS[:2]
+    variables = {_variable(facts.kind, field): str(getattr(facts, field)) for field in fields}
+    return variables | ({_variable(facts.kind, "url"): url(facts)} if facts.kind in _SCHEMES else {})
 
 
 def url(facts: ServiceFacts) -> str:
     """Return a connection URL with credentials, as psycopg, SQLAlchemy and MQTT tools take it."""
     account = f"{quote(facts.username, safe='')}:{quote(facts.password, safe='')}"
     path = f"/{quote(facts.database, safe='')}" if facts.database else ""
-    return f"{_SCHEMES.get(facts.kind, facts.kind)}://{account}@{facts.host}:{facts.port}{path}"
+    return f"{_SCHEMES[facts.kind]}://{account}@{facts.host}:{facts.port}{path}"
 
 
 def from_environment(kind: str, environment: Mapping[str, str]) -> ServiceFacts | None:

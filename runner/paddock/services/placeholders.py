@@ -31,6 +31,7 @@ _SERVICE_FIELDS = {
     "password": "PASSWORD",
     "url": "URL",
 }
+_NO_SERVICES = {"worker", "run"}
 _SERVICES = {broker.NAME: _SERVICE_FIELDS, database.NAME: {**_SERVICE_FIELDS, "name": "DATABASE"}}
 
 VARIABLES: Mapping[str, str] = {
@@ -46,8 +47,15 @@ VARIABLES: Mapping[str, str] = {
 """Placeholder -> environment variable of the worker that holds its value."""
 
 
-def used(text: str, place: Callable[[], str]) -> set[str]:
-    """Return the names of the placeholders in ``text``.
+def variables(declared: Iterable[str]) -> dict[str, str]:
+    """Return ``VARIABLES`` and those of the services that the user declares: ``host`` and ``port``."""
+    fields = ("host", "port")
+    ours = {f"{name}.{field}": f"PADDOCK_{name}_{field}".upper() for name in declared for field in fields}
+    return {**VARIABLES, **ours}
+
+
+def used(text: str, place: Callable[[], str], known: Mapping[str, str] = VARIABLES) -> set[str]:
+    """Return the names of the placeholders in ``text``, out of ``known``.
 
     Raises:
         UsageError: there is no such placeholder; ``place`` is asked where it was written.
@@ -55,31 +63,30 @@ def used(text: str, place: Callable[[], str]) -> set[str]:
     if NODE_ID.search(text):
         return set()
     found = {name for left, name, right in PATTERN.findall(text) if not (left and right)}
-    for name in sorted(found - VARIABLES.keys()):
-        raise UsageError(_unknown(name, place()))
+    for name in sorted(found - known.keys()):
+        raise UsageError(_unknown(name, place(), known))
     return found
 
 
-def used_in_template(text: str, place: Callable[[], str]) -> set[str]:
+def used_in_template(text: str, place: Callable[[], str], known: Mapping[str, str] = VARIABLES) -> set[str]:
     """Return the names of the placeholders in a text that is nothing but a template, where braces have no other use.
 
     Raises:
         UsageError: as ``used``, and for a name without a dot.
     """
     for name in _UNDOTTED.findall(text):
-        raise UsageError(_unknown(name, place()))
-    return used(text, place)
+        raise UsageError(_unknown(name, place(), known))
+    return used(text, place, known)
 
 
 def services(names: Iterable[str]) -> list[str]:
-    """Return the services whose facts are among ``names``, in order."""
-    kinds = {name.partition(".")[0] for name in names}
-    return [service for service in _SERVICES if service in kinds]
+    """Return the services whose facts are among ``names``, in alphabetical order."""
+    return sorted({name.partition(".")[0] for name in names} - _NO_SERVICES)
 
 
-def _unknown(name: str, place: str) -> str:
+def _unknown(name: str, place: str, known: Mapping[str, str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - needed for a mistake only
 
-    near = get_close_matches(name, VARIABLES, n=1, cutoff=0.5)
-    hint = f"Did you mean {{{near[0]}}}?" if near else f"Known are: {', '.join(VARIABLES)}."
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"Did you mean {{{near[0]}}}?" if near else f"Known are: {', '.join(known)}."
     return f"{place} has the unknown placeholder {{{name}}}. {hint} Write {{{{{name}}}}} for the text itself."

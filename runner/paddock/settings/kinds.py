@@ -24,6 +24,11 @@ _SHOWN = 200
 LONGEST = 2**31 - 1
 """Seconds, 68 years: what Kubernetes takes for a deadline, and less than what a wait of Python's takes."""
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"
+_REPOSITORY = (
+    r"(localhost(:[0-9]{1,5})?|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?|[A-Za-z0-9-]+:[0-9]{1,5})"
+    r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+)
+"""As images' references have it: the first part is a host if it has a dot or a port, or is localhost."""
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
@@ -162,6 +167,11 @@ PACKAGES = Kind(
     toml=(list,),
     repeated=True,
     metavar="NAME",
+)
+REPOSITORY = Kind(
+    expected="a registry and a path in it, such as registry.example.org/team/paddock",
+    parse=_matching(_REPOSITORY),
+    metavar="REGISTRY/PATH",
 )
 IMAGE = Kind(
     expected="a reference such as registry.example.org/team/tests:1",

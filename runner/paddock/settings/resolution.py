@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from paddock import names
 from paddock.errors import UsageError
 from paddock.services import placeholders
-from paddock.settings import pods, templates
+from paddock.settings import pods, services, templates
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
 from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin, parse
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddock.settings.table import Option, Raw
-    from paddock.specs import PodAddition
+    from paddock.specs import DeclaredService, PodAddition
 
 __all__ = ["Given", "Settings", "read_pyproject", "resolve"]
 
-_TABLES_OF_OTHERS = ("sessions", pods.KEY)
-"""Tables below ``[tool.paddock]`` that are read elsewhere: ``paddock.sessions`` and ``settings.pods`` check theirs."""
+_TABLES_OF_OTHERS = ("sessions", pods.KEY, services.KEY)
+"""Tables below ``[tool.paddock]`` that are read elsewhere, by ``paddock.sessions`` and modules beside this one."""
 
-VARIABLES_OF_OTHERS = frozenset({"PADDOCK_CACHE", "PADDOCK_FACTS", *placeholders.VARIABLES.values()})
+VARIABLES_OF_OTHERS = frozenset(
+    {"PADDOCK_CACHE", "PADDOCK_FACTS", "PADDOCK_NODE_MIRROR", "PADDOCK_NODE_SOURCE", *placeholders.VARIABLES.values()}
+)
 """Variables of Paddock that are no options; a test finds them in the sources."""
 
 _SLIP = 0.85
@@ -53,6 +55,11 @@ class Settings:
     context: str | None
     kubeconfig: Path | None
     limits: PhaseLimits
+    registry: str | None
+    """Registry and path that images are pushed to for a cluster other than the embedded node."""
+    nodes_registry: str | None
+    pull_credentials: Path | None
+    """File with the credentials that the cluster's nodes pull with."""
     image: str | None
     image_packages: tuple[str, ...]
     broker_configuration: Path | None
@@ -72,6 +79,8 @@ class Settings:
     security: str
     additions: tuple[PodAddition, ...]
     """What the user adds to pods."""
+    services: tuple[DeclaredService, ...]
+    """Services of the user's own."""
     variables: tuple[str, ...]
     """Names of environment variables that travel to the workers, beside those that always do."""
     templates: Mapping[str, str]
@@ -96,6 +105,8 @@ class Settings:
             broker_configuration=rootdir / broker if broker else None,
             database_configuration=rootdir / database if database else None,
             database_version=self.database_version,
+            registry=self.registry,
+            nodes_registry=self.nodes_registry,
         )
 
     def to_arguments(self) -> list[str]:
@@ -131,7 +142,8 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     limits = PhaseLimits(**{name: values.pop(f"{name}_limit") for name in LIMITS})  # type: ignore[arg-type] # the kinds of the table give floats
     del values["enabled"]
     values["variables"] = values.pop("env")
-    values["templates"] = templates.read(document)
+    values["services"] = declared = services.read(document)
+    values["templates"] = templates.read(document, placeholders.variables(one.name for one in declared))
     values["additions"] = pods.read(document, values.pop("pod_patch"))  # type: ignore[arg-type] # its kind gives a path
     _check_together(values, given)
     values["run_id"] = values["run_id"] or names.new_run_id()
@@ -198,6 +210,11 @@ def _check_together(values: Mapping[str, object], given: Mapping[str, Given]) ->
         where, level = origin(BY_NAME["uid"], given["uid"].source), BY_NAME["security"]
         raise UsageError(
             f"{where} is 0, but the security level {values['security']} refuses root: add {level.flag}=baseline."
+        )
+    if values["nodes_registry"] and not values["registry"]:
+        where = origin(BY_NAME["nodes-registry"], given["nodes-registry"].source)
+        raise UsageError(
+            f"{where} is another name of a place, and nothing says which: add {BY_NAME['registry'].flag}=REGISTRY/PATH."
         )
 
 

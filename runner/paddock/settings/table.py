@@ -19,6 +19,7 @@ from paddock.settings.kinds import (
     PACKAGES,
     PATTERNS,
     QUANTITY,
+    REPOSITORY,
     RUN_ID,
     SECONDS,
     SIZE,
@@ -117,6 +118,22 @@ OPTIONS = (
     ),
     Option(name="context", kind=TEXT, help="context of the kubeconfig to use, which allows this cluster by naming it"),
     Option(name="kubeconfig", kind=FILE, help="kubeconfig file to use in place of KUBECONFIG and ~/.kube/config"),
+    Option(
+        name="registry",
+        kind=REPOSITORY,
+        help="registry and path that images are pushed to for a cluster other than the embedded node, with the "
+        "credentials of `docker login`; without one kind, k3d and minikube load images",
+    ),
+    Option(
+        name="nodes-registry",
+        kind=REPOSITORY,
+        help="the same place under the name by which the cluster's nodes pull, where it is another",
+    ),
+    Option(
+        name="pull-credentials",
+        kind=FILE,
+        help="file, from rootdir on, as `docker login` writes it: the cluster's nodes pull with the credentials in it",
+    ),
     Option(
         name="image",
         kind=IMAGE,

@@ -13,6 +13,8 @@ from paddock.services import placeholders
 from paddock.settings.kinds import VARIABLE, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from paddock.settings.pyproject import Pyproject
 
 KEY = "env"
@@ -26,14 +28,14 @@ def carried(document: Pyproject) -> str:
     return ",".join(name for name, value in _table(document).items() if value is True)
 
 
-def read(document: Pyproject) -> dict[str, str]:
-    """Return the variables with a value of their own.
+def read(document: Pyproject, known: Mapping[str, str] = placeholders.VARIABLES) -> dict[str, str]:
+    """Return the variables with a value of their own; ``known`` are the placeholders that may stand in them.
 
     Raises:
         UsageError: a name or a value cannot be meant; it says on which line.
     """
     table = {name: value for name, value in _table(document).items() if value is not True}
-    return {name: _checked(name, value, document) for name, value in table.items()}
+    return {name: _checked(name, value, document, known) for name, value in table.items()}
 
 
 def _table(document: Pyproject) -> dict[str, object]:
@@ -41,7 +43,7 @@ def _table(document: Pyproject) -> dict[str, object]:
     return table if isinstance(table, dict) else {}
 
 
-def _checked(name: str, value: object, document: Pyproject) -> str:
+def _checked(name: str, value: object, document: Pyproject, known: Mapping[str, str]) -> str:
     def what() -> str:
         return f"{name!r} in [tool.paddock.env] of {document.place(KEY, name)}"
 
@@ -49,6 +51,6 @@ def _checked(name: str, value: object, document: Pyproject) -> str:
         raise UsageError(f"{what()} cannot be set; expected the name of an environment variable that is not Paddock's.")
     if not isinstance(value, str) or "\0" in value:
         raise UsageError(f"{what()} is {shown(value)}; expected a text, or true for the value it has here.")
-    if placeholders.used_in_template(value, what) and name.startswith(_AT_THE_START):
+    if placeholders.used_in_template(value, what, known) and name.startswith(_AT_THE_START):
         raise UsageError(f"{what()} has a placeholder, but is read before services are known; expected a plain text.")
     return value

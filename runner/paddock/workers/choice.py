@@ -25,13 +25,15 @@ def choose(
     root: Path,
     *,
     include: Sequence[str] = (),
+    also: Sequence[str] = (),
     exclude: Sequence[str] = (),
     limit: int,
     others: Sequence[Path] | None = None,
 ) -> tuple[SourceSet, ...]:
     """Return the files below ``root``, and those of each of its siblings; no file is in two of the sets.
 
-    ``include`` and ``exclude`` hold for each set, relative to its own root. ``others`` are the siblings, found in the
+    ``include`` and ``exclude`` hold for each set, relative to its own root; ``also`` is ``include`` for ``root`` alone,
+    of what may be there or not. ``others`` are the siblings, found in the
     running environment by default.
 
     Raises:
@@ -39,7 +41,8 @@ def choose(
             than ``limit`` bytes.
     """
     roots = (root, *(siblings(root) if others is None else others))
-    sets = [_without(collect(one, include=include, exclude=exclude), roots) for one in roots]
+    own = {root: (*include, *also)}
+    sets = [_without(collect(one, include=own.get(one, include), exclude=exclude), roots) for one in roots]
     for pattern in include:
         if not any(patterns.matches(file.path, (pattern,)) for one in sets for file in one.files):
             raise UsageError(

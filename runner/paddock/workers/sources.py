@@ -37,6 +37,7 @@ NEVER_SENT = frozenset(
         "node_modules",
         ".mypy_cache",
         ".pytest_cache",
+        ".hypothesis",
         ".ruff_cache",
     },
 )

@@ -157,6 +157,22 @@ SAMENESS = [
         finds=["PASSED test_o.py::test_a", "1 passed"],
     ),
     Sameness(
+        name="the_slowest_tests",
+        args=["--durations=1", "--durations-min=0.05", "-rA"],
+        files={"test_d.py": "import time\ndef test_slow(): time.sleep(0.2)\ndef test_quick(): pass\n"},
+        finds=["slowest 1 durations", "s call     test_d.py::test_slow"],
+    ),
+    Sameness(
+        name="a_temporary_folder_of_the_users",
+        args=["--basetemp=scratch/temporary", "-rA"],
+        files={
+            "scratch/kept.txt": "",
+            "test_t.py": "def test_t(tmp_path, pytestconfig): "
+            "assert (pytestconfig.invocation_params.dir / 'scratch/temporary') in tmp_path.parents\n",
+        },
+        finds=["PASSED test_t.py::test_t"],
+    ),
+    Sameness(
         name="ten_thousand_parameters",
         files={"test_m.py": "import pytest\n@pytest.mark.parametrize('n', range(10000))\ndef test_n(n): pass\n"},
         finds=["10000 passed"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import execnet
 import pytest
@@ -80,6 +81,22 @@ def test_a_workers_end_is_noted_as_we_note_it() -> None:
     for line in ("self._down = True", 'self.workeroutput = kwargs["workeroutput"]', '"Not properly terminated"'):
         assert line in source
     assert "self.putevent((eventname, kwargs))" in inspect.getsource(WorkerController.notify_inproc)
+
+
+def test_a_command_to_a_worker_that_has_gone_does_not_end_the_run() -> None:
+    """Its end is still in xdist's queue when a scheduler sends to it; the connection's error would be pytest's own."""
+    assert "self.channel.send((name, kwargs))" in inspect.getsource(WorkerController.sendcommand)
+    gone = SimpleNamespace(id="gw0", _io=SimpleNamespace(start=lambda *_: None))
+    node = SimpleNamespace(gateway=gone, putevent=print, workerinput={}, sendcommand=_broken)
+    config = SimpleNamespace(
+        invocation_params=SimpleNamespace(dir="/"), option=SimpleNamespace(dist="load", capture="fd")
+    )
+    xdist_seam.Nodes(cast("Any", config), cast("Any", print), print).adopt(cast("Any", node))
+    node.sendcommand("runtests", indices=[0])
+
+
+def _broken(name: str, **content: object) -> None:
+    raise OSError(f"cannot send {name} {content}")
 
 
 def test_xdists_loop_asks_the_scheduler_after_each_event() -> None:

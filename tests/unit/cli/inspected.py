@@ -10,8 +10,11 @@ from paddock.specs import TESTING, Doing
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+PORTS = {"broker": 1883, "database": 5432, "cache": 6379}
+
+
 def pod(component: str, state: str = "running", node: str = "node-1") -> PodState:
-    return PodState(name=component, component=component, state=state, node=node)
+    return PodState(name=component, component=component, state=state, node=node, port=PORTS.get(component))
 
 
 def worker(

@@ -13,10 +13,11 @@ import pytest
 from paddock import node
 from paddock.cli import reaching
 from paddock.cli.diagnosis import cluster, machine, software
-from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Surroundings
+from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Surroundings, examine
+from paddock.cluster.connect import EMBEDDED, Choice
 from paddock.cluster.requests import LEASE, POD
 from paddock.errors import ClusterUnreachable, NodeError, UsageError
-from paddock.images import assembly, registry
+from paddock.images import assembly
 from paddock.namespaces import inventory
 from paddock.node import building, planning, preflight
 from paddock.settings.resolution import resolve
@@ -35,6 +36,7 @@ class Cluster:
     """Allows everything but what the test takes away."""
 
     server, context = "https://here:6443", "kind-here"
+    told = "v1.36.4"
 
     def __init__(self, *denied: tuple[str, str], silent: bool = False) -> None:
         self.denied, self.silent = denied, silent
@@ -45,7 +47,7 @@ class Cluster:
         if self.silent:
             raise ClusterUnreachable("no answer")
         if request.path == "/version":
-            return {"gitVersion": "v1.36.4"}
+            return {"gitVersion": self.told}
         assert request.body
         asked = request.body["spec"]["resourceAttributes"]
         self.asked.append(asked)
@@ -88,7 +90,6 @@ def test_a_missing_plugin_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         machine.memory,
         machine.ports,
         machine.programs,
-        cluster.images,
     ],
 )
 def test_the_machine_matters_to_the_embedded_node_only(check: Any) -> None:
@@ -152,10 +153,10 @@ def test_a_node_that_is_down_is_well() -> None:
     assert [cluster.clock(here()), cluster.rights(here()), cluster.leftovers(here())] == [None, None, None]
 
 
-def test_a_cluster_says_its_version() -> None:
-    """The first thing that a bug report needs."""
+def test_a_cluster_is_named_with_its_address() -> None:
+    """Which one it is, is the first thing that a bug report needs."""
     told = cluster.answer(here(cluster=Cluster())).message
-    assert told == "context kind-here at https://here:6443, Kubernetes v1.36.4"
+    assert told == "context kind-here at https://here:6443 answers"
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.4, OK), (-4, OK), (6, WARN), (-6, WARN), (61, FAIL), (-3600, FAIL)])
@@ -185,13 +186,32 @@ def test_images_that_are_not_made_are_a_warning(
     monkeypatch: pytest.MonkeyPatch, absent: list[str], status: str
 ) -> None:
     """The next run makes them, and takes its time."""
-    found = SimpleNamespace(worker="w", broker="b", database="d")
     monkeypatch.setattr(node, "access", lambda: SimpleNamespace(registry="r"))
-    monkeypatch.setattr(assembly, "expected", lambda *_, **__: (found, None))
-    monkeypatch.setattr(registry, "missing", lambda *_: absent)
-    finding = cluster.images(here(settings=resolve({}, {}, {})))
+    monkeypatch.setattr(assembly, "missing", lambda *_, **__: absent)
+    there = here(settings=resolve({}, {}, {}), choice=Choice(EMBEDDED), cluster=Cluster())
+    finding = cluster.images(there)
     assert finding
     assert (finding.status, "worker" in finding.message) == (status, True)
+
+
+def test_a_cluster_that_no_image_reaches_fails_as_a_run_would() -> None:
+    """Before it is asked anything: the choice alone decides."""
+    surroundings = here(is_embedded=False, settings=resolve({}, {}, {}), choice=Choice("production"))
+    finding = examine(cluster.images, surroundings)
+    assert finding
+    assert finding.status == FAIL
+    assert "--paddock-registry=REGISTRY/PATH" in finding.remedy
+
+
+def test_a_registry_is_asked_once_the_image_client_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building it takes a minute, and nothing is changed by looking."""
+    monkeypatch.setattr("paddock.node.building.missing_builds", lambda: ["registry"])
+    monkeypatch.setattr(assembly, "missing", lambda *_, **__: pytest.fail("the image client is built"))
+    settings = resolve({"registry": "registry.example.org/team"}, {}, {})
+    choice = Choice("production")
+    finding = cluster.images(here(is_embedded=False, settings=settings, choice=choice, cluster=Cluster()))
+    assert finding
+    assert (finding.status, "registry.example.org/team" in finding.message) == (OK, True)
 
 
 def test_a_run_that_nobody_leads_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +221,15 @@ def test_a_run_that_nobody_leads_is_a_warning(monkeypatch: pytest.MonkeyPatch) -
     finding = cluster.leftovers(here(cluster=Cluster()))
     assert finding
     assert (finding.status, finding.message) == (WARN, "Runs that nobody leads any more: bbbbbb.")
+
+
+@pytest.mark.parametrize(("told", "status"), [("v1.36.4", OK), ("v1.33.1", FAIL)])
+def test_a_kubernetes_that_is_too_old_fails(monkeypatch: pytest.MonkeyPatch, told: str, status: str) -> None:
+    """As a run there would, with the remedy."""
+    monkeypatch.setattr(Cluster, "told", told)
+    finding = examine(cluster.version, here(cluster=Cluster()))
+    assert finding
+    assert (finding.status, told in finding.message, bool(finding.remedy)) == (status, True, status == FAIL)
 
 
 def test_a_cluster_that_does_not_answer_fails() -> None:

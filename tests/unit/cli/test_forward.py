@@ -43,6 +43,14 @@ def test_the_broker_is_told_with_a_client_of_its_own() -> None:
     assert 'mosquitto_sub -h 127.0.0.1 -p 41231 -u paddock -P "$(paddock node kubectl get' in forward.told(way)
 
 
+def test_a_declared_service_has_no_account() -> None:
+    """Nobody knows which client speaks to it: host and port are all there is to tell."""
+    assert forward.port_of(worker("gw0"), pod("cache")) == 6379
+    way = forward.way_in(worker("gw0"), pod("cache"), 41231, "kubectl", {})
+    assert forward.told(way).splitlines() == ["cache of k7x2mq/gw0 at 127.0.0.1:41231", "Ctrl-C ends it."]
+    assert set(way) == {"service", "worker", "host", "port"}
+
+
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [

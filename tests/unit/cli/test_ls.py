@@ -56,7 +56,8 @@ def test_json_holds_what_the_table_holds(found: list[Any], capsys: pytest.Captur
         12,
         None,
     )
-    assert first["pods"][0] == {"name": "worker", "component": "worker", "state": "running", "node": "node-1"}
+    worker_pod = {"name": "worker", "component": "worker", "state": "running", "node": "node-1", "port": None}
+    assert first["pods"][0] == worker_pod
     assert first["since"] == SINCE.isoformat()
 
 

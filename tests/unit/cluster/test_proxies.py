@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websocket._url import get_proxy_info
 
-from paddock.cluster import official, requests
+from paddock.cluster import connect, official, requests
 from paddock.cluster.client import Cluster, is_loopback
 from paddock.cluster.streaming import _proxy_options
 from paddock.deadlines import Deadline
@@ -158,6 +159,33 @@ def test_this_machines_own_cluster_needs_no_exception(host: str) -> None:
     """A machine behind a proxy reaches the embedded node and other local clusters without NO_PROXY."""
     assert is_loopback(host)
     assert cluster(host).proxy is None
+
+
+@pytest.mark.parametrize("host", [f"https://{HOST}:6443", "https://127.0.0.1:1"])
+def test_the_proxy_of_a_kubeconfig_wins_over_the_variables(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """Even to this machine's own address, as kubectl has it: whoever writes `proxy-url` there means it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", HOST)
+    said = {"server": host, "proxy-url": f"http://127.0.0.1:{proxy.server_address[1]}", "tls-server-name": HOST}
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "contexts": [{"name": "far", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": said | {"certificate-authority": str(tmp_path / "ca.pem")}}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+                "current-context": "far",
+            }
+        )
+    )
+    made = connect.connect(connect.Choice("far", path))
+    assert made.send(requests.get(requests.POD, "p", "n"), deadline=Deadline(5)) == {"kind": "Pod"}
+    with pytest.raises(NotAllowed, match="not through here"):
+        made.execute("n", "p", "c", ["true"])
+    assert [line.split()[1] for line in proxy.asked] == [host.removeprefix("https://")] * 2
+    made.close()
 
 
 @pytest.mark.usefixtures("proxy")

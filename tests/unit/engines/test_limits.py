@@ -71,8 +71,8 @@ def test_the_images_limit_holds_where_images_are_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endless: Callable[..., None]
 ) -> None:
     """The option reaches the work: a build without end is ended by it."""
-    monkeypatch.setattr(preparation, "_embedded_access", lambda *_: type("Access", (), {"plain_kubeconfig": tmp_path}))
-    monkeypatch.setattr(preparation.connect, "connect", lambda *_: None)  # type: ignore[attr-defined] # imported there
+    monkeypatch.setattr(preparation, "_connected", lambda *_: None)
+    monkeypatch.setattr(preparation.versions, "require", lambda _: "")  # type: ignore[attr-defined] # imported there
     monkeypatch.setattr(preparation, "_images", endless)
     short = PhaseLimits(image=0.05)
     request = RunRequest(run_id="r", root=tmp_path, working_directory=tmp_path, limits=short)

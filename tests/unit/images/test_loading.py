@@ -55,7 +55,7 @@ def test_the_archive_names_its_images_and_holds_shared_layers_once(blobs: Path, 
 @pytest.mark.parametrize("context", ["kind-", "k3d", "minikube-2", "production", "docker-desktop"])
 def test_a_context_that_loads_nothing_is_told_the_other_way(context: str, tmp_path: Path) -> None:
     """A registry serves every cluster."""
-    with pytest.raises(UsageError, match="paddock image push REGISTRY/PATH"):
+    with pytest.raises(UsageError, match="--paddock-registry=REGISTRY/PATH"):
         loading.command(context, tmp_path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paddock.errors import UsageError
@@ -66,6 +66,7 @@ VALUES = st.recursive(
 )
 
 
+@example(spec={"containers": [{"name": []}]}, metadata={})
 @given(spec=st.dictionaries(KEYS, VALUES), metadata=st.dictionaries(KEYS, VALUES))
 def test_nothing_that_paddock_sets_is_ever_changed(spec: Any, metadata: Any) -> None:
     """Whatever is added, the pod holds everything it held before, or the addition is refused."""

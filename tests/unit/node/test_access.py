@@ -15,7 +15,7 @@ import pytest
 
 from paddock import node
 from paddock.errors import UsageError
-from paddock.node import commands, lifecycle, places, reaching, statuses
+from paddock.node import commands, lifecycle, pins, places, processes, reaching, statuses, supervisor, upgrading
 from paddock.node.layout import from_json
 from paddock.node.processes import ProcessIdentity, myself
 from tests.unit.node.layouts import layout
@@ -51,6 +51,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     monkeypatch.setattr(reaching, "ACCESS_FILE", folder / "access.json")
     monkeypatch.setattr(statuses, "STATUS_FILE", folder / "status.json")
     monkeypatch.setattr(statuses, "STATE", folder)
+    monkeypatch.setattr(upgrading, "LAYOUT_FILE", folder / "layout.json")
+    monkeypatch.setattr(pins, "PIN_FILE", folder / "pin.json")
     monkeypatch.setattr(commands, "STATE", folder)
     monkeypatch.setattr(lifecycle, "LOCK", tmp_path / "node.lock")
     return State(folder)
@@ -68,6 +70,24 @@ def test_access_is_none_unless_the_supervisor_lives(state: State) -> None:
     assert found == node.NodeAccess(
         kubeconfig=Path("/k"), context="paddock", registry="localhost:5055", server="https://x:6443"
     )
+
+
+@pytest.mark.parametrize(("noted", "lives"), [("this", True), ("another", False)])
+def test_processes_of_another_boot_are_not_believed(
+    state: State, monkeypatch: pytest.MonkeyPatch, noted: str, *, lives: bool
+) -> None:
+    """After a reboot another process may have the same id and start time: it is neither used nor killed."""
+    monkeypatch.setattr(processes, "boot", lambda: "this")
+    state.write_access(myself())
+    state.write_status(myself(), etcd=("ready", myself()))
+    for name in ("access.json", "status.json"):
+        file = state.folder / name
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"boot": noted}))
+    assert (node.access() is not None) is lives
+    found = node.status()
+    assert found.state == ("up" if lives else "broken")
+    assert (found.supervisor == myself()) is lives
+    assert bool(supervisor.recorded_processes()) is lives
 
 
 def test_up_returns_at_once_when_the_node_is_up(state: State, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +16,12 @@ from paddock.errors import NodeError, UsageError
 from paddock.node import building, packages, recipes, toolchain
 from paddock.node.processes import identify
 from paddock.node.recipes import Recipe
+from paddock.node.supply import Supply
 from paddock.resources import k8s_folder
 
 HELLO = Recipe(module="hello", packages=(".",), programs=("hello",), links=("greet",))
+OTHER_HELLO = replace(HELLO, pins="hello-1")
+ALL = {*recipes.RECIPES, *recipes.OF_VERSION.values()}
 
 
 class Usage(NamedTuple):
@@ -119,27 +124,66 @@ def test_an_unknown_tool_is_a_usage_error() -> None:
         building.tool("kubeadm")
 
 
+def test_other_pins_are_another_build_of_the_same_sources(machine: Path) -> None:
+    """Go is told which go.mod to take; what the pins hold is part of the name, and a module without any keeps its."""
+    (machine / "k8s/node/hello-1").mkdir()
+    (machine / "k8s/node/hello-1/go.mod").write_text("module hello\n// other versions\n")
+    plain, pinned = building._folder(HELLO), building._folder(OTHER_HELLO)
+    assert plain != pinned
+    (machine / "go").write_text(f'#!/bin/sh\necho "$@" > {machine}/said; touch "${{8#-o=}}hello"\n')
+    building.build(OTHER_HELLO, lambda _line: None)
+    assert f"-modfile={machine}/k8s/node/hello-1/go.mod" in (machine / "said").read_text().split()
+    building._folder.cache_clear()
+    (machine / "k8s/node/hello-1/go.mod").write_text("module hello\n// more versions\n")
+    assert building._folder(OTHER_HELLO) != pinned
+    assert building._folder(HELLO) == plain
+
+
+def test_a_node_of_another_version_takes_only_its_kubernetes_from_elsewhere(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All other programs are the same, so they are built once."""
+    monkeypatch.setattr(building, "system_programs", lambda _report: machine)
+    monkeypatch.setattr(building, "system_folder", lambda: machine)
+    monkeypatch.setattr(building, "build", lambda recipe, _report, _wanted: built.append(recipe))
+    monkeypatch.setattr(building, "folder_of", lambda recipe, _wanted: Path(recipe.pins or recipe.module))
+    monkeypatch.setattr(building, "_fetching", lambda *_: contextlib.nullcontext())
+    built: list[Recipe] = []
+    newest, oldest = (
+        building.build_all(lambda _line: None, Supply(kubernetes=version))
+        for version in (recipes.NEWEST, recipes.OLDEST)
+    )
+    assert [recipe.pins for recipe in built].count("kubernetes-1.34") == 1
+    assert newest == building.build_all(lambda _line: None, Supply())
+    assert (newest.kubernetes, oldest.kubernetes) == (Path("kubernetes"), Path("kubernetes-1.34"))
+    assert replace(oldest, kubernetes=newest.kubernetes) == newest
+
+
 def test_every_recipe_has_a_pinned_module() -> None:
     """Versions and checksums stand in go.mod and go.sum, and programs are named once."""
     programs = [name for recipe in recipes.RECIPES for name in recipe.programs + recipe.links]
     assert len(programs) == len(set(programs))
-    for recipe in recipes.RECIPES:
-        module = k8s_folder() / "node" / recipe.module
+    for recipe in ALL:
+        module = k8s_folder() / "node" / (recipe.pins or recipe.module)
         assert (module / "go.mod").is_file()
         assert (module / "go.sum").is_file() or "require" not in (module / "go.mod").read_text()
 
 
 def test_the_stamped_version_is_the_required_one() -> None:
     """Components that call themselves another version than they are would refuse each other."""
-    required = (k8s_folder() / "node/kubernetes/go.mod").read_text()
-    assert f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}\n" in required
-    assert f"gitVersion=v{recipes.KUBERNETES_VERSION} " in recipes.KUBERNETES.linker_flags
+    for version, recipe in zip(
+        (recipes.KUBERNETES_VERSION, recipes.OLDEST_VERSION), recipes.OF_VERSION.values(), strict=True
+    ):
+        required = (k8s_folder() / "node" / (recipe.pins or recipe.module) / "go.mod").read_text()
+        assert f"k8s.io/kubernetes v{version}\n" in required
+        assert f"=> k8s.io/api v0{version[1:]}\n" in required
+        assert f"gitVersion=v{version} " in recipe.linker_flags
 
 
 def test_the_toolchain_is_as_new_as_the_modules_ask() -> None:
     """The oldest accepted Go satisfies every go.mod."""
-    for recipe in recipes.RECIPES:
-        lines = (k8s_folder() / "node" / recipe.module / "go.mod").read_text().splitlines()
+    for recipe in ALL:
+        lines = (k8s_folder() / "node" / (recipe.pins or recipe.module) / "go.mod").read_text().splitlines()
         wanted = next(line.split()[1] for line in lines if line.startswith("go "))
         assert tuple(map(int, wanted.split("."))) <= toolchain.MINIMUM
 

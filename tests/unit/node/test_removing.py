@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock.errors import NodeError
-from paddock.node import cgroups, firewall, links, mounts, preparing, removing
+from paddock.node import cgroups, firewall, links, mounts, preparing, processes, removing
 from tests.unit.node.layouts import layout
 
 if TYPE_CHECKING:
@@ -137,18 +137,32 @@ def test_the_marker_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not folder.exists()
 
 
-def test_only_settings_of_this_boot_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a reboot the kernel has its own values again; before, those that differ are written, and no others."""
+def test_settings_that_differ_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those are written and no others."""
     written: dict[str, str] = {}
     present = {"kernel/panic": "10", "net/ipv4/ip_forward": "1"}
-    monkeypatch.setattr(preparing, "boot", lambda: "this")
     monkeypatch.setattr(preparing, "read_setting", present.get)
     monkeypatch.setattr(preparing, "write_setting", written.__setitem__)
-    noted = {"kernel/panic": "1", "net/ipv4/ip_forward": "1"}
-    removing._restore_settings({"boot": "earlier", "settings": noted})
-    assert written == {}
-    removing._restore_settings({"boot": "this", "settings": noted})
+    removing._restore_settings({"kernel/panic": "1", "net/ipv4/ip_forward": "1"})
     assert written == {"kernel/panic": "1"}
+
+
+@pytest.mark.parametrize(("noted", "expected"), [("this", ["kernel", "files"]), ("earlier", ["files"])])
+def test_after_a_reboot_the_kernels_tables_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str, expected: list[str]
+) -> None:
+    """Links, packet rules and settings of the same name are somebody else's then; files are still ours."""
+    done: list[str] = []
+    (tmp_path / "machine.json").write_text(json.dumps({"boot": noted, "absent": []}))
+    monkeypatch.setattr(removing, "MACHINE_FILE", tmp_path / "machine.json")
+    monkeypatch.setattr(processes, "boot", lambda: "this")
+    monkeypatch.setattr(removing, "_end_processes", lambda _layout: None)
+    monkeypatch.setattr(removing, "_take_from_kernel", lambda _layout, _noted: done.append("kernel"))
+    monkeypatch.setattr(removing, "_remove_files", lambda _layout, _absent: done.append("files"))
+    monkeypatch.setattr(cgroups, "remove", lambda _name: True)
+    here = {"state": tmp_path / "state", "runtime": tmp_path / "run", "kubelet": tmp_path / "kubelet"}
+    removing._remove_from_machine(layout(**here))
+    assert done == expected
 
 
 def test_files_of_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def test_what_is_published_is_what_is_read(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_status_nobody_wrote_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing or broken, it is as if no component had ever been started."""
-    monkeypatch.setattr(supervisor, "STATUS_FILE", tmp_path / "status.json")
+    monkeypatch.setattr(statuses, "STATUS_FILE", tmp_path / "status.json")
     assert supervisor.recorded_processes() == {}
     (tmp_path / "status.json").write_text(json.dumps({"supervisor": [1, 1]})[:-3])
     assert supervisor.recorded_processes() == {}

@@ -80,10 +80,10 @@ def test_importing_the_sessions_needs_nothing_but_nox() -> None:
 
 
 def test_this_repository_lists_all_its_sessions() -> None:
-    """The twelve sessions a newcomer can expect, each with a line that says what it does."""
+    """The sessions a newcomer can expect, each with a line that says what it does."""
     result = nox(ROOT, "--list")
     users = ["parallel", "serial", "hardware", "validate"]
-    expected = [*users, "tests", "lint", "types", "minimums", "bench", "thirdparty", "node", "chaos", "docs"]
+    expected = [*users, "tests", "lint", "types", "minimums", "oldest", "bench", "thirdparty", "node", "chaos", "docs"]
     assert listed(result) == expected
     assert all(re.search(rf"^[*-] {name} -> \w+.*\.$", result.stdout, re.MULTILINE) for name in expected)
 

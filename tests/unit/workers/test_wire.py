@@ -99,11 +99,12 @@ def test_bytes_arrive_once_and_in_order_whatever_is_cut(
     for end, side in zip(pair.ends, sent, strict=True):
         for channel, data in side:
             end.send(channel, data)
+        end.end(wire.CONTROL)
     for cut in cuts:
         pair.exchange(cut, sizes)
     pair.exchange((10**6, 10**6), sizes)
     for side, arrived in zip(sent, reversed(pair.arrived), strict=True):
-        assert arrived == [Data(channel, data) for channel, data in side]
+        assert arrived == [*(Data(channel, data) for channel, data in side), Ended(wire.CONTROL, b"")]
     assert all(end.settled for end in pair.ends)
 
 
@@ -275,7 +276,7 @@ def test_a_greeting_that_asks_for_forgotten_frames_is_refused() -> None:
     """What was acknowledged is forgotten; a peer that asks for it again cannot be helped."""
     one, other = link(1), link(2)
     connect(one, other)
-    one.send(wire.STDIN, b"gone")
+    one.end(wire.STDIN, b"gone")
     other.receive_bytes(drain(one))
     one.receive_bytes(drain(other))
     one.reconnected()
@@ -299,6 +300,33 @@ def test_the_window_closes_and_opens_with_consumption() -> None:
     other.consumed(400)
     one.receive_bytes(drain(other))
     assert one.room == 400
+
+
+def test_small_frames_are_not_answered_each_for_itself() -> None:
+    """A worker's reports cost no traffic the other way; what the sender keeps is bounded all the same."""
+    one, other = link(1), link(2)
+    connect(one, other)
+    answers, kept = 0, 0
+    for _ in range(10_000):
+        one.send(wire.STDOUT, bytes(100))
+        other.receive_bytes(drain(one))
+        answer = drain(other)
+        answers += bool(answer)
+        one.receive_bytes(answer)
+        kept = max(kept, sum(len(frame) for _, frame in one._unacknowledged))
+    assert 1 <= answers <= 5
+    assert kept <= wire._ACK_AFTER
+
+
+def test_an_acknowledgement_goes_with_what_is_sent_anyway() -> None:
+    """Where both sides talk, nothing is kept for long."""
+    one, other = link(1), link(2)
+    connect(one, other)
+    one.send(wire.STDOUT, b"question")
+    other.receive_bytes(drain(one))
+    other.send(wire.STDIN, b"answer")
+    one.receive_bytes(drain(other))
+    assert one.settled
 
 
 def test_credit_survives_a_cut() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.cli.diagnosis.findings import ANSWER_SECONDS, FAIL, OK, WARN, Finding
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from paddock.cli.diagnosis.findings import Surroundings
     from paddock.cluster.client import Cluster
+    from paddock.images.destinations import Destination
+    from paddock.specs import ImageChoices
 
 _NOTICED_SECONDS, _HARMFUL_SECONDS = 5.0, 60.0
 """Clocks apart: from the first on ages are wrong, from the second on certificates and tokens may not be valid yet."""
@@ -26,8 +29,18 @@ def answer(here: Surroundings) -> Finding:
         return Finding(OK, "the embedded node, which is down: a run starts it")
     from paddock.cluster.requests import VERSION  # noqa: PLC0415 - loads the cluster's client
 
-    version = here.cluster.send(VERSION, deadline=Deadline(ANSWER_SECONDS))["gitVersion"]
-    return Finding(OK, f"context {here.cluster.context} at {here.cluster.server}, Kubernetes {version}")
+    here.cluster.send(VERSION, deadline=Deadline(ANSWER_SECONDS))
+    return Finding(OK, f"context {here.cluster.context} at {here.cluster.server} answers")
+
+
+def version(here: Surroundings) -> Finding | None:
+    """Whether its Kubernetes is new enough; the error of one that is not is the finding."""
+    if here.answering is None:
+        return None
+    from paddock.cluster import versions  # noqa: PLC0415 - loads the cluster's client
+
+    told = versions.require(here.answering, deadline=Deadline(ANSWER_SECONDS))
+    return Finding(OK, f"Kubernetes {told}; {versions.shown()} or newer is needed")
 
 
 def clock(here: Surroundings) -> Finding | None:
@@ -87,35 +100,34 @@ def _missing_rights(cluster: Cluster) -> Iterator[str]:
 
 
 def images(here: Surroundings) -> Finding | None:
-    """The images of this environment, which are made once."""
-    if not here.is_embedded:
-        return None
-    from pathlib import Path  # noqa: PLC0415 - for the embedded node only
+    """The images of this environment: how they reach the cluster's nodes, and whether they are there already."""
+    from paddock.engines import delivery  # noqa: PLC0415 - loads the cluster's client
+    from paddock.node.building import missing_builds  # noqa: PLC0415 - as above
 
+    choices = here.settings.image_choices(Path.cwd())
+    delivery.check(here.choice, choices)
+    cluster = here.answering
+    if cluster is None:
+        return None
+    if not here.is_embedded and choices.registry and "registry" in missing_builds():
+        return Finding(OK, f"a run brings them to {choices.registry}; its image client is not built yet, to ask there")
+    return _found(delivery.destination(here.choice, choices, lambda: cluster), here, choices)
+
+
+def _found(to: Destination, here: Surroundings, choices: ImageChoices) -> Finding:
     from paddock import images as making  # noqa: PLC0415 - as above
-    from paddock import node  # noqa: PLC0415 - as above
-    from paddock.images.registry import missing  # noqa: PLC0415 - as above
     from paddock.specs import DEFAULT_UID  # noqa: PLC0415 - as above
     from paddock.workers import inpod_files  # noqa: PLC0415 - as above
     from paddock.workers.choice import choose  # noqa: PLC0415 - as above
 
-    access = node.access()
-    if access is None:
-        return None
-    wanted, folder, uid = here.settings, Path.cwd(), os.getuid() or DEFAULT_UID
-    sources = choose(folder, include=wanted.include, exclude=wanted.exclude, limit=wanted.sources_size)
-    found, _ = making.expected(
-        access.registry,
-        inpod=inpod_files.files(),
-        uid=uid,
-        roots=[one.root for one in sources],
-        choices=wanted.image_choices(folder),
-    )
-    absent = missing(access.registry, (found.worker, found.broker, found.database))
+    wanted, uid = here.settings, os.getuid() or DEFAULT_UID
+    sources = choose(Path.cwd(), include=wanted.include, exclude=wanted.exclude, limit=wanted.sources_size)
+    roots = [one.root for one in sources]
+    absent = making.missing(to, inpod=inpod_files.files(), uid=uid, roots=roots, choices=choices)
     if absent:
         short = [reference.rpartition("/")[2].partition(":")[0] for reference in absent]
         return Finding(WARN, f"Not made yet for this folder and environment: {', '.join(short)}.", "The next run does.")
-    return Finding(OK, "worker, broker and database are in the registry")
+    return Finding(OK, f"worker, broker and database are at {to.prefix}")
 
 
 def leftovers(here: Surroundings) -> Finding | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paddock.cluster.client import Cluster
+    from paddock.cluster.connect import Choice
     from paddock.settings.resolution import Settings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -48,12 +49,16 @@ class Surroundings:
         return reaching.settings(self._arguments)
 
     @cached_property
-    def is_embedded(self) -> bool:
-        """Whether a run would use the embedded node."""
+    def choice(self) -> Choice:
+        """The cluster that a run would use, by name."""
         from paddock.cluster import connect  # noqa: PLC0415 - loads the cluster's client
 
-        choice = connect.choose(self.settings.context, self.settings.kubeconfig)
-        return choice.context == connect.EMBEDDED and choice.kubeconfig is None
+        return connect.choose(self.settings.context, self.settings.kubeconfig)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether a run would use the embedded node."""
+        return self.choice.embedded
 
     @cached_property
     def cluster(self) -> Cluster | None:

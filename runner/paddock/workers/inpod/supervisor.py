@@ -107,7 +107,8 @@ class Supervisor:
 
     def _patience(self) -> float:
         orphaned_in = self._options.orphan - self._line.alone_for()
-        until = min(self._deadline - time.monotonic(), self._line.look_at_time())
+        rests = [rest for output in self._outputs if (rest := output.rest())]
+        until = min(self._deadline - time.monotonic(), self._line.look_at_time(), *rests)
         return max(0.0, min(until, orphaned_in) if orphaned_in > 0 else until)
 
     def _look_around(self) -> None:

@@ -21,6 +21,9 @@ PONG    0                   0                              none
 Credit is the count of payload bytes, from the beginning and without channel CONTROL, that its sender is ready to hold:
 what its application has taken plus the window. It bounds memory on both sides; CONTROL is exempt, so that "kill"
 overtakes a worker that does not read.
+
+An ACK goes with the next frames the other way, and alone only for an END, for much received and for much credit: each
+frame passes through five processes, and a worker's reports would all be answered by one.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ _GREETING = struct.Struct("!7s16sQ")
 _CREDIT = struct.Struct("!Q")
 _MAGIC = b"paddock"
 _BATCH = 256 << 10  # bytes handed out at once: few system calls, and an ack is never stuck behind more than this
+_ACK_AFTER = 256 << 10  # bytes of frames received: what the other side keeps meanwhile, and repeats after a cut at most
 _LONGEST = 1 << 20  # no frame of ours is longer; a larger length is garbage that would make us wait for ever
 _SHOWN = 60  # bytes of foreign input quoted in an error
 
@@ -99,6 +103,7 @@ class Link:
         self._next_out = self._next_in = 0
         self._sent_bytes, self._credit = 0, window
         self._consumed = self._announced = 0
+        self._unanswered = 0  # bytes of numbered frames received since the last acknowledgement
         self._open = self._ack_due = False
         self._urgent: list[bytes] = []
         self._input = bytearray()
@@ -154,6 +159,7 @@ class Link:
         self._unsent.extendleft(reversed(self._unacknowledged))
         self._unacknowledged.clear()
         self._open = self._ack_due = False
+        self._unanswered = 0
         greeting = _GREETING.pack(_MAGIC, self._identity, self._grant())
         self._urgent = [_frame(_HELLO, VERSION, self._next_in, greeting)]
 
@@ -177,8 +183,8 @@ class Link:
         parts, self._urgent = self._urgent, []
         if not self._open:
             return b"".join(parts)
-        if self._ack_due:
-            self._ack_due = False
+        if self._ack_due or (self._unanswered and self._unsent):
+            self._ack_due, self._unanswered = False, 0
             parts.append(_frame(_ACK, 0, self._next_in, _CREDIT.pack(self._grant())))
         size = 0
         while self._unsent and size < _BATCH:
@@ -264,13 +270,14 @@ class Link:
                 f"The other end asks for frame {number}, but frames {first} to {self._next_out} are kept here."
             )
 
-    def _on_numbered(self, event: Event, number: int) -> Event | None:
+    def _on_numbered(self, event: Data | Ended, number: int) -> Event | None:
         if number > self._next_in:
             raise WireError(f"Expected frame {self._next_in} and received {number}: bytes are missing in between.")
-        self._ack_due = True
         if number < self._next_in:
             return None
         self._next_in += 1
+        self._unanswered += _HEADER.size + len(event.data)
+        self._ack_due = self._ack_due or isinstance(event, Ended) or self._unanswered >= _ACK_AFTER
         return event
 
     def _on_data(self, channel: int, number: int, payload: bytes) -> Event | None:
