@@ -107,7 +107,7 @@ def run(suite: Suite, project: Path, python: str, *options: str, shared: Service
         argv, cwd=project, env=variables(suite, shared), capture_output=True, text=True, timeout=LONGEST, check=False
     )
     seconds = time.monotonic() - started
-    if not report.exists():
+    if done.returncode not in {0, 1} or not report.exists():
         raise SystemExit(f"{suite.name} did not run:\n{done.stdout[-5000:]}{done.stderr[-5000:]}")
     return Outcome(seconds=seconds, verdicts=verdicts(report))
 

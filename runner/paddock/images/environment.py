@@ -30,7 +30,7 @@ class Environment:
     """One interpreter with its distributions."""
 
     executable: Path
-    """As it was started; a virtual environment is recognised by this path."""
+    """As it was started, but without ``..``; a virtual environment is recognised by this path."""
     base_executable: Path
     """The interpreter a virtual environment was made from; else the same as ``executable``."""
     prefix: Path
@@ -51,8 +51,8 @@ class Environment:
         paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
         sites = (path for path in map(Path, sys.path) if path.name in _SITE_FOLDERS and path.is_dir())
         return cls(
-            executable=Path(sys.executable),
-            base_executable=Path(getattr(sys, "_base_executable", sys.executable)),
+            executable=_straight(sys.executable),
+            base_executable=_straight(getattr(sys, "_base_executable", sys.executable)),
             prefix=Path(sys.prefix),
             base_prefix=Path(sys.base_prefix),
             version=sys.version,
@@ -87,6 +87,13 @@ class Environment:
     def in_pod(self) -> specs.PythonEnvironment:
         """Return what the worker pod needs to know."""
         return specs.PythonEnvironment(executable=self.executable, links=self.links())
+
+
+def _straight(path: str) -> Path:
+    """Return ``path`` without ``..``, which leads through folders that the pod lacks: ``../venv/bin/python`` does."""
+    normal = os.path.normpath(path)
+    is_same = os.path.exists(normal) and os.path.samefile(normal, path)  # noqa: PTH110, PTH121 - beside normpath, which pathlib lacks
+    return Path(normal) if is_same else Path(path).parent.resolve() / Path(path).name  # .. went through a link
 
 
 def _base_folder(path: Path) -> Path:

@@ -85,8 +85,17 @@ def _ended(pod: Manifest) -> str:
 
 def _over(pod: Manifest, status: Mapping[str, Any]) -> str:
     reason = " ".join(filter(None, (status.get("reason"), status.get("message"))))
-    codes = [str(one["state"]["terminated"].get("exitCode")) for one in _statuses(pod) if "terminated" in one["state"]]
-    return reason or f"its pod ended with exit code {', '.join(codes) or 'unknown'}"
+    codes = [str(over.get("exitCode")) for _, over in _terminated(pod)]
+    told = [
+        f"container {name}: {over.get('reason', 'ended')}: {over['message'].strip()}"
+        for name, over in _terminated(pod)
+        if over.get("message")  # of a container that could not be started, this is all that is known
+    ]
+    return reason or "; ".join(told) or f"its pod ended with exit code {', '.join(codes) or 'unknown'}"
+
+
+def _terminated(pod: Manifest) -> list[tuple[str, dict[str, Any]]]:
+    return [(one["name"], one["state"]["terminated"]) for one in _statuses(pod) if "terminated" in one["state"]]
 
 
 def _limit(pod: Manifest, container: str) -> str:

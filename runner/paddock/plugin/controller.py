@@ -147,7 +147,7 @@ class Controller:
 
     def _note_lost(self, worker: str, why: Lost) -> None:
         cause = self._cause(worker) if why.unexplained else ""
-        self._books.lose(worker, f"{why.reason} ({cause})" if cause else why.reason)
+        self._books.lose(worker, f"{why.reason} ({cause})" if cause and cause not in why.reason else why.reason)
         self._retire(worker)
         if not self._nodes.roster.alive() and not self._nodes.is_ending:
             self._books.fault("No worker is left to run tests.")

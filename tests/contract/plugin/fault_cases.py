@@ -30,6 +30,15 @@ def one_worker_never_comes(run: Run) -> None:
 
 
 @case
+def a_cause_is_told_once(run: Run) -> None:
+    """What the engine says of a lost worker is not added to a reason that says it already."""
+    reason = "the worker process exited with code 9"
+    result = run("-n2", files=GREEN, faults={"gw1": {"never": f"its pod cannot run: {reason}", "cause": reason}})
+    assert result.code == 0, result
+    assert result.out.count(reason) == 1, result
+
+
+@case
 def no_worker_ever_comes(run: Run) -> None:
     """Exit code 3, one reason told once, a readable end and no traceback."""
     faults = {f"gw{number}": {"never": f"no node has room for gw{number}"} for number in range(3)}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from paddock.specs import Doing
 
 FAULTS = "SUBPROCESS_ENGINE_FAULTS"
-"""JSON: worker -> ``{"after": seconds, "never": reason, "mistake": sentence}``;
+"""JSON: worker -> ``{"after": seconds, "never": reason, "mistake": sentence, "cause": sentence}``;
 ``engine`` -> ``{"create" | "release": reason}``."""
 RECORD = "SUBPROCESS_ENGINE_RECORD"
 """File to which the engine appends a line for each call."""
@@ -248,6 +248,8 @@ class SubprocessEngine:
 
     def cause(self, worker: str) -> str:
         """Return how the process ended."""
+        if "cause" in self._faults.get(worker, {}):
+            return str(self._faults[worker]["cause"])
         status = self._streams[worker].wait(1) if worker in self._streams else None
         if status is None:
             return ""

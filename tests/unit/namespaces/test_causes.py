@@ -83,6 +83,13 @@ def test_a_plain_exit_names_the_code() -> None:
     assert causes.ended(pod(phase="Failed", state=over)) == "its pod ended with exit code 3"
 
 
+def test_a_container_that_could_not_be_started_is_quoted() -> None:
+    """The runtime's own message says what an exit code of 128 does not."""
+    over = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: no such file or directory\n"}}
+    text = causes.hopeless(pod(phase="Failed", state=over))
+    assert text == "container worker: StartError: exec: no such file or directory"
+
+
 def test_a_deleted_pod_is_called_deleted() -> None:
     """Deletion by hand is not mistaken for a crash."""
     deleted = {**RUNNING, "metadata": {**RUNNING["metadata"], "deletionTimestamp": "2030-01-01T00:00:00Z"}}
