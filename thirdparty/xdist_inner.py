@@ -2,6 +2,8 @@
 
 Loaded into every such run by ``PYTEST_PLUGINS``, and into nothing else. What xdist's tests write as ``--tx=2*popen`` is
 what a user of Paddock writes as ``-n2``; other kinds of workers are left as they are, for Paddock to refuse.
+xdist's tests suppose that all workers take part. Paddock begins without a worker that is two seconds late, which on a
+busy machine is chance: here it waits for all.
 """
 
 from __future__ import annotations
@@ -12,10 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.scheduling import elastic
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
 VARIABLE = "PYTEST_PLUGINS"
+PATIENCE = 60.0
+"""Seconds."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -26,6 +32,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
         return (yield)
     option.numprocesses = option.numprocesses or processes(option.tx)
     option.paddock = "true"
+    elastic.STRAGGLERS = PATIENCE
     with kept_from_workers():
         return (yield)
 

@@ -52,6 +52,7 @@ class Controller:
         self._causes: dict[str, str] = {}
         self._sent = ""
         self._workers: list[str] = []
+        self._heard: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -112,7 +113,8 @@ class Controller:
         self._nodes.note_ready(node)
 
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
-        """Tell the engine that the worker is ready for tests."""
+        """Note that xdist has heard what the worker collected, and tell the engine that it is ready for tests."""
+        self._heard.add(node.gateway.id)
         if self.engine is not None:
             self.engine.begun(node.gateway.id)
 
@@ -178,8 +180,12 @@ class Controller:
     # ---- the scheduler's outlook
 
     def awaited(self) -> int:
-        """Return how many workers may still come and collect."""
-        return len(self._nodes.roster.awaited())
+        """Return how many workers may still come and collect, as far as xdist has heard.
+
+        The roster is ahead of xdist by what lies in its queue: by the roster alone, tests would begin on the first of
+        several workers that have collected at the same time.
+        """
+        return len(set(self._nodes.roster.alive()) - self._heard)
 
     def wake_after(self, seconds: float) -> None:
         """Have xdist's loop look around after some time."""

@@ -77,6 +77,27 @@ def a_conftest_may_read_what_every_worker_said(run: Run) -> None:
 
 
 @case
+def workers_that_have_all_come_begin_together(run: Run) -> None:
+    """What the others have said already counts, even while the run is still busy with the first of them."""
+    conftest = """
+        import os, pathlib, time, pytest
+        WITNESS = pathlib.Path(os.environ["WITNESS"])
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtestloop(session):
+            if hasattr(session.config, "workerinput"):
+                (WITNESS / session.config.workerinput["workerid"]).touch()
+        def pytest_testnodeready():
+            end = time.monotonic() + 20
+            while len(list(WITNESS.iterdir())) < 2 and time.monotonic() < end:
+                pass
+    """
+    files = {**GREEN, "conftest.py": conftest, "pyproject.toml": "[tool.paddock]\nenv = ['WITNESS']\n"}
+    result = run("-n2", files=files)
+    assert (result.code, result.counts) == (0, {"passed": 6}), result
+    assert "2 workers [6 items]" in result.out, result
+
+
+@case
 def a_late_worker_joins(run: Run) -> None:
     """A worker that comes while tests run gets some of them."""
     text = """

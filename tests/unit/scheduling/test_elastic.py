@@ -187,6 +187,15 @@ def test_tests_begin_without_stragglers(kind: Callable[..., Any]) -> None:
     assert sorted(session.ran) == TESTS
 
 
+def test_no_beginning_is_told_where_there_is_nothing_to_begin(kind: Callable[..., Any]) -> None:
+    """A first worker without any tests, as after an error in collecting, makes no line about the others."""
+    session = Session(kind, 2)
+    session.come("gw0", [])
+    session.now = STRAGGLERS
+    assert session.look()
+    assert not [told for told in session.outlook.told if isinstance(told, tuple) and told[0] == "without"]
+
+
 def test_tests_begin_when_the_others_are_lost(kind: Callable[..., Any]) -> None:
     """A worker that never comes is not waited for."""
     session = Session(kind, 2)
