@@ -214,9 +214,16 @@ def listing() -> dict[str, Any]:
     }
 
 
+def difference(before: Any, after: Any) -> str:
+    """Return what one listing has and the other has not."""
+    if not isinstance(before, (list, set)):
+        return f"{before!r} became {after!r}"
+    return f"gone {sorted(set(before) - set(after))}, left {sorted(set(after) - set(before))}"
+
+
 def assert_nothing_left(before: dict[str, Any]) -> None:
     after = listing()
     for kind, value in before.items():
-        assert after[kind] == value, kind
+        assert after[kind] == value, f"{kind}: {difference(value, after[kind])}"
     assert node.status().state == "down"
     assert not STATE.parent.exists()

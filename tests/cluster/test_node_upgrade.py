@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paddock import node
+from paddock.node.building import tool
 from paddock.node.layout import from_json
 from paddock.node.places import ADMIN_KUBECONFIG, LAYOUT_FILE, PIN_FILE
 from paddock.node.recipes import KUBERNETES_VERSION
@@ -46,6 +47,7 @@ def older(text):
 
 newer, version_of = recipes.KUBERNETES, pins._version
 recipes.KUBERNETES = replace(newer, linker_flags=older(newer.linker_flags))
+recipes.OF_VERSION[recipes.NEWEST] = recipes.KUBERNETES
 recipes.RECIPES = tuple(recipes.KUBERNETES if each is newer else each for each in recipes.RECIPES)
 pins._version = lambda program, supply: older(version_of(program, supply))
 sys.exit(commands.main(["up"]))
@@ -66,7 +68,9 @@ def linked() -> Iterator[set[Path]]:
 def older(before: dict[str, Any], linked: set[Path]) -> dict[str, Any]:
     """A node of an older pin; the value is the listing of the machine without."""
     subprocess.run([sys.executable, "-c", OLDER], check=True, capture_output=True)
-    linked.add(from_json(LAYOUT_FILE.read_text()).binaries.kubernetes)
+    programs = from_json(LAYOUT_FILE.read_text()).binaries.kubernetes
+    assert programs != tool("kubectl").parent, "these are everybody's"
+    linked.add(programs)
     return before
 
 

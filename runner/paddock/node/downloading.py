@@ -89,7 +89,8 @@ def _words(error: BaseException) -> str:
         return f"the server answered {error.code} ({error.reason}), so that there is no digest"
     if isinstance(error, NodeError):
         return str(error)
-    return f"fetching it failed ({str(error) or type(error).__name__}), so that there is no digest"
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return f"fetching it failed ({str(reason) or type(reason).__name__}), so that there is no digest"
 
 
 def _unpack(archive: Archive, file: Path, folder: Path) -> None:

@@ -41,7 +41,8 @@ def remove(report: Callable[[str], None]) -> None:
     if not STATE.exists():
         return
     report("removing the node")
-    if LAYOUT_FILE.exists():  # written before anything else is done to the machine
+    # Both are written before anything else is done to the machine, and removed after all of it was undone.
+    if LAYOUT_FILE.exists() and MACHINE_FILE.exists():
         _remove_from_machine(from_json(LAYOUT_FILE.read_text()))
     handing.take_back()
     shutil.rmtree(STATE)

@@ -178,4 +178,5 @@ def main(layout_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if not os.fork():  # nobody's child: whoever called `up` may run for hours, and would have to bury it
+        main(sys.argv[1])

@@ -184,6 +184,21 @@ def test_files_of_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not ours.runtime.parent.exists()
 
 
+@pytest.mark.parametrize("gone", ["machine.json", "layout.json"])
+def test_a_removal_cut_off_among_its_own_records_is_carried_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """They go last and in any order; with one of them missing nothing but files is left."""
+    (tmp_path / "node").mkdir()
+    monkeypatch.setattr(removing, "STATE", tmp_path / "node")
+    for constant, name in (("LAYOUT_FILE", "layout.json"), ("MACHINE_FILE", "machine.json")):
+        monkeypatch.setattr(removing, constant, tmp_path / "node" / name)
+        if name != gone:
+            (tmp_path / "node" / name).write_text("{}")
+    removing.remove(lambda _line: None)
+    assert not (tmp_path / "node").exists()
+
+
 def test_nothing_to_remove_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No state folder, nothing said, nothing done; a state folder without a layout is only files."""
     said: list[str] = []
