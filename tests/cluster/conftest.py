@@ -31,7 +31,8 @@ def as_it_was_found() -> Iterator[None]:
     """Leave the node up if it was up, and down if it was down; leave it alone while others use it."""
     was_up = node.access() is not None
     if was_up and (others := in_use()):
-        pytest.skip(f"the node is in use: namespaces {', '.join(sorted(others))}; run these tests without other runs")
+        found = ", ".join(sorted(others))
+        pytest.fail(f"the node is in use: namespaces {found}; run these tests without other runs", pytrace=False)
     yield
     paddock_node("up" if was_up else "down")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paddock import node
+from paddock import names, node
 from paddock.node.components import components
 from paddock.node.places import STATE, cache_folder
 from tests.unit.node.layouts import layout
@@ -61,10 +61,11 @@ def eventually(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
 
 
 def in_use() -> set[str]:
-    """Return the namespaces on the node that are neither Kubernetes' own nor only a record of runs."""
-    found = kubectl("get", "namespaces", "-o", "name").split()
-    own = ("default", "kube-node-lease", "kube-public", "kube-system", "paddock-system")
-    return {name.removeprefix("namespace/") for name in found} - set(own)
+    """Return the namespaces that stay on the node and are neither Kubernetes' own nor those of all runs."""
+    own = {"default", "kube-node-lease", "kube-public", "kube-system", names.RUN_RECORDS_NAMESPACE}
+    found = json.loads(kubectl("get", "namespaces", "-o", "json"))["items"]
+    staying = {one["metadata"]["name"] for one in found if "deletionTimestamp" not in one["metadata"]}
+    return {name for name in staying - own if not name.startswith(names.TRIALS_NAMESPACE)}
 
 
 def pod(name: str, image: str) -> str:

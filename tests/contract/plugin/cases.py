@@ -480,7 +480,7 @@ def _ends_torn_down(run: Run, number: signal.Signals) -> None:
     assert "[gw0] fixture torn down" in result.err, result
     assert "never ran" not in result.out
     assert result.last_line == "paddock: namespaces: created 1, deleted 1, left 0"
-    assert result.seconds < 20
+    assert result.seconds < 45, result  # the test itself would wait for 60
 
 
 @case

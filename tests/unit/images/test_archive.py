@@ -24,7 +24,7 @@ ENTRY = st.one_of(
 PLACE = st.lists(st.text("abcé", min_size=1, max_size=60), min_size=1, max_size=3).map("/".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.dictionaries(PLACE, ENTRY))
 def test_equal_entries_give_equal_bytes_in_any_order(tmp_path: Path, entries: dict[str, Entry]) -> None:
     """The digest of a layer depends on what it holds, not on how it was collected."""
@@ -67,7 +67,7 @@ def test_the_digest_is_of_the_stored_bytes(tmp_path: Path) -> None:
     assert blob == archive.Blob(digest=f"sha256:{hashlib.sha256(stored).hexdigest()}", size=len(stored))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.dictionaries(PLACE, ENTRY))
 def test_slices_of_a_layer_give_the_same_layer_again(tmp_path: Path, entries: dict[str, Entry]) -> None:
     """What an earlier layer holds serves a later one, without the files it was made of."""

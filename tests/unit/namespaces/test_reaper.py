@@ -36,7 +36,7 @@ def await_that(condition: Callable[[], bool]) -> None:
         assert left, "it never came true"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     beats=st.lists(st.floats(0.1, 14.9), min_size=1, max_size=30),
     looks=st.lists(st.floats(0.1, 20), min_size=1, max_size=30),
@@ -76,7 +76,7 @@ def test_a_record_that_its_writer_never_renews_is_not_judged_by_time() -> None:
     assert pulses.stopped([record], 1e9) == []
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(data=st.data())
 def test_only_what_is_ours_and_without_a_leader_is_deleted(data: st.DataObject) -> None:
     """In a thousand clusters: label and record and a leader that has gone, or it stays."""

@@ -83,7 +83,7 @@ class Pair:
         return bool(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     sent=st.tuples(messages, messages),
     cuts=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=8),
