@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from _pytest.terminal import TerminalReporter  # pytest exports it since 8.4
 
 from paddock.plugin import terminal
 from paddock.plugin.terminal import Progress, Terminal
@@ -67,7 +68,7 @@ def test_lines_arrive_in_a_pipe_when_they_are_written(pytestconfig: pytest.Confi
     """A CI system's log shows what a run waits for while it waits, not when some buffer is full."""
     log = tmp_path / "log"
     with log.open("w") as file:
-        reporter = pytest.TerminalReporter(pytestconfig, file)
+        reporter = TerminalReporter(pytestconfig, file)
         plugins = SimpleNamespace(get_plugin=lambda _: reporter)
         Terminal(cast("pytest.Config", SimpleNamespace(pluginmanager=plugins))).line("building etcd")
         assert log.read_text() == "paddock: building etcd\n"
