@@ -53,8 +53,13 @@ def test_a_run_on_an_older_cluster_ends_before_images_are_made(tmp_path: Path, m
     """Nothing is made for a cluster that nothing can run on."""
     monkeypatch.setattr(preparation, "_connected", lambda *_: Cluster("v1.20.0"))
     monkeypatch.setattr(preparation, "_images", lambda *_: pytest.fail("images are made"))
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text("contexts: [{name: stranger}]", encoding="utf-8")
+    request = RunRequest(
+        run_id="r", root=tmp_path, working_directory=tmp_path, context="stranger", kubeconfig=kubeconfig
+    )
     with pytest.raises(UsageError, match=r"v1\.20\.0"):
-        preparation.prepare(RunRequest(run_id="r", root=tmp_path, working_directory=tmp_path), ["gw0"], print)
+        preparation.prepare(request, ["gw0"], print)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/clusters.md"])
