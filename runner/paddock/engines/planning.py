@@ -43,6 +43,6 @@ def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
 
 def objects(plan: RunPlan) -> list[Manifest]:
     """Return every object of a run: its record, then each worker's, all in the order of their making."""
-    of_run = [records.namespace_manifest(), records.manifest(plan.run_id, holder())]
+    of_run = [records.namespace_manifest(), records.manifest(plan.run_id, holder(), plan.lease_duration)]
     of_workers = [worker_objects(plan, worker, draw_credentials()).all() for worker in plan.workers]
     return [masked(manifest) for group in (of_run, *of_workers) for manifest in group]

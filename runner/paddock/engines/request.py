@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from paddock.specs import ImageChoices, PhaseLimits
+from paddock.specs import ImageChoices, PhaseLimits, RunPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class RunRequest:
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """Seconds after which the cluster itself ends every pod of the run."""
-    lease_duration: int = 15
+    lease_duration: int = RunPlan.lease_duration
     """Seconds without a sign of life after which others may end the run."""
     context: str | None = None
     kubeconfig: Path | None = None

@@ -6,12 +6,9 @@ Pure but for reading that file once. What every pod of a namespace has, ``namesp
 from __future__ import annotations
 
 import copy
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from paddock.resources import k8s_folder
+from paddock.namespaces.templates import load
 
 if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
@@ -24,7 +21,7 @@ _EVERY = {"periodSeconds": 1, "failureThreshold": 3}
 
 def objects(service: DeclaredService, worker_image: str, programs: str) -> list[Manifest]:
     """Return the service's objects; ``programs`` is the folder of the environment's programs in ``worker_image``."""
-    pod, reached = copy.deepcopy(_templates())
+    pod, reached = copy.deepcopy(load("declared"))
     for manifest in (pod, reached):
         manifest["metadata"]["name"] = service.name
     reached["spec"]["ports"][0]["port"] = service.port
@@ -52,9 +49,3 @@ def _run_the_project(container: dict[str, Any], worker_image: str, programs: str
         {"name": "PATH", "value": f"{programs}:{_USUAL_PATH}"},
         {"name": "HOME", "value": "/home/paddock"},
     ]
-
-
-@cache
-def _templates() -> tuple[Manifest, Manifest]:
-    pod, reached = yaml.safe_load_all((k8s_folder() / "namespace" / "declared.yaml").read_text())
-    return pod, reached

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.cluster import requests
-from paddock.namespaces import causes
+from paddock.namespaces import causes, records
 from paddock.namespaces.annotations import from_annotations
 from paddock.specs import ENDED
 
@@ -81,7 +81,7 @@ def read(cluster: Cluster) -> list[RunState]:
     return inventory(
         cluster.list_objects(requests.NAMESPACE, selector=ours),
         cluster.list_objects(requests.POD, selector=ours),
-        cluster.list_objects(requests.LEASE, selector=ours, namespace=names.RUN_RECORDS_NAMESPACE),
+        records.recorded(cluster),
     )
 
 

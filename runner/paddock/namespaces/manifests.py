@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from paddock import names
 from paddock.namespaces import additions, declared
-from paddock.resources import k8s_folder
+from paddock.namespaces.templates import load
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
@@ -85,7 +82,7 @@ def build(
         UsageError: what the user adds to pods would change what Paddock sets.
     """
     namespace = names.namespace_name(plan.run_id, worker)
-    templates = (raw for raw in _templates() if plan.pull_credentials or raw["metadata"].get("name") != PULL)
+    templates = (raw for raw in load(*_FILES) if plan.pull_credentials or raw["metadata"].get("name") != PULL)
     raws = [*copy.deepcopy(list(templates)), *_declared(plan)]
     manifests = [_complete(raw, plan, worker, namespace) for raw in raws]
     for manifest in manifests:
@@ -125,14 +122,6 @@ def supervisor_command(plan: RunPlan, verb: str) -> list[str]:
     Isolated and without site-packages: nothing of the user's can break it, and it starts in some 20 ms.
     """
     return [supervisor_python(plan), "-I", "-S", "-B", "-u", _SUPERVISOR, verb, "--socket", SOCKET]
-
-
-@cache
-def _templates() -> tuple[Manifest, ...]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    folder = k8s_folder() / "namespace"
-    documents = (yaml.load_all((folder / f"{name}.yaml").read_text(), Loader=loader) for name in _FILES)
-    return tuple(manifest for group in documents for manifest in group)
 
 
 def _staged(manifests: Iterable[Manifest]) -> tuple[tuple[Manifest, ...], ...]:

@@ -14,12 +14,13 @@ from paddock import names
 from paddock.cluster import requests
 from paddock.deadlines import Deadline
 from paddock.errors import Conflict, NotFound, UsageError
+from paddock.specs import RunPlan
 
 if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
 
-DURATION = 15
+DURATION = RunPlan.lease_duration
 """Seconds that a record counts as renewed: as long as Kubernetes' own leaders have."""
 _SECONDS = 15.0
 

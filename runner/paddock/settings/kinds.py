@@ -14,7 +14,7 @@ from paddock.names import RUN_ID_EXPECTED, RUN_ID_PATTERN
 from paddock.specs import PLATFORM_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _QUANTITY = r"[0-9]{1,15}(\.[0-9]{1,9})?(m|[kMGTPE]|[KMGTPE]i)?"
@@ -179,6 +179,15 @@ IMAGE = Kind(
     metavar="REFERENCE",
 )
 MAJOR = Kind(expected="a major version such as 15", parse=_matching(r"[1-9][0-9]"), toml=(str, int), metavar="VERSION")
+
+
+def hint(key: str, known: Iterable[str]) -> str:
+    """Return what to say of an unknown key: the nearest of ``known``, else all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415 - needed for a mistake only
+
+    choices = list(known)
+    near = get_close_matches(key.replace("_", "-"), choices, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(choices)}."
 
 
 def shown(value: object) -> str:

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from paddock.errors import UsageError
-from paddock.settings.kinds import shown
+from paddock.settings.kinds import hint, shown
 from paddock.settings.table import TABLE
 from paddock.specs import PodAddition
 
@@ -83,12 +83,9 @@ def _named(keys: tuple[str, ...]) -> str:
 
 
 def _unknown(document: Pyproject, keys: tuple[str, ...], pod: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - needed for a mistake only
-
     known = [*_SHAPES, *(() if pod else PODS)]
-    near = get_close_matches(keys[-1].replace("_", "-"), known, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
-    return f"[{'.'.join((TABLE, *keys[:-1]))}] of {document.place(*keys)} has the unknown key {keys[-1]!r}. {hint}"
+    where = f"[{'.'.join((TABLE, *keys[:-1]))}] of {document.place(*keys)}"
+    return f"{where} has the unknown key {keys[-1]!r}. {hint(keys[-1], known)}"
 
 
 def _is_plain(value: object, *, texts: bool) -> bool:

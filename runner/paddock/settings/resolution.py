@@ -12,13 +12,14 @@ from paddock import names
 from paddock.errors import UsageError
 from paddock.services import placeholders
 from paddock.settings import pods, services, templates
+from paddock.settings.kinds import hint
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
 from paddock.settings.table import BY_NAME, LIMITS, OPTIONS, TABLE, Source, complaint, origin, parse
 from paddock.specs import ImageChoices, PhaseLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from paddock.settings.table import Option, Raw
@@ -204,7 +205,7 @@ def _check_keys(document: Pyproject) -> None:
     known = [option.key for option in OPTIONS if option.in_pyproject]
     for key in document:
         if key not in (*known, *_TABLES_OF_OTHERS):
-            raise UsageError(f"[{TABLE}] of {document.place(key)} has the unknown key {key!r}.{_hint(key, known)}")
+            raise UsageError(f"[{TABLE}] of {document.place(key)} has the unknown key {key!r}. {hint(key, known)}")
 
 
 def _check_together(values: Mapping[str, object], given: Mapping[str, Given]) -> None:
@@ -229,10 +230,3 @@ def _check_variables(environment: Mapping[str, str]) -> None:
 
             for near in get_close_matches(name, known, n=1, cutoff=_SLIP):
                 raise UsageError(f"The environment variable {name} is unknown. Did you mean {near}?")
-
-
-def _hint(key: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - needed for a mistake only
-
-    near = get_close_matches(key.replace("_", "-"), list(known), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(known)}."

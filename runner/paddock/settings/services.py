@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from paddock.errors import UsageError
-from paddock.settings.kinds import IMAGE, QUANTITY, VARIABLE, shown
+from paddock.settings.kinds import IMAGE, QUANTITY, VARIABLE, hint, shown
+from paddock.settings.pods import PODS
 from paddock.settings.table import TABLE
 from paddock.specs import DeclaredService
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 KEY = "services"
 _NAME = r"[a-z][a-z0-9]{0,30}"
-_TAKEN = ("worker", "broker", "database", "run")
+_TAKEN = (*PODS, "run")
 _LARGEST_PORT = 65535
 _TCP = "tcp"
 _PROBES = ("exec", "grpc", "httpGet", "tcpSocket")
@@ -59,19 +60,12 @@ def _service(document: Pyproject, name: str, table: object) -> DeclaredService:
 def _check_keys(what: str, table: Mapping[str, object]) -> None:
     for key in table:
         if key not in _KEYS:
-            raise UsageError(f"{what} has the unknown key {key!r}.{_hint(key)}")
+            raise UsageError(f"{what} has the unknown key {key!r}. {hint(key, _KEYS)}")
     for key, remedy in _NEEDED.items():
         if key not in table:
             raise UsageError(f"{what} has no {key!r}; {remedy}")
     if "image" not in table and "command" not in table:
         raise UsageError(f"{what} has neither image nor command; without an image the project's own environment runs.")
-
-
-def _hint(key: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - needed for a mistake only
-
-    near = get_close_matches(key, list(_KEYS), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(_KEYS)}."
 
 
 def _value(document: Pyproject, name: str, key: str, value: object) -> Any:  # noqa: ANN401 - as the field has it
