@@ -26,12 +26,14 @@ nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["tests"]
 
 QUICK = ("tests/unit", "tests/contract", "tests/golden")
-ON_THE_NODE = ("tests/cluster", "tests/e2e")
+ON_THE_NODE = ("tests/cluster", "tests/e2e", "tests/chaos")
 ON_THE_OLDEST = tuple(
     f"tests/cluster/test_{name}.py"
-    for name in ("files", "foreign_cluster", "inside_a_cluster", "inspecting", "options", "places", "version")
+    for name in ("chart", "files", "foreign_cluster", "inside_a_cluster", "inspecting", "options", "places", "version")
 )
 NO_CLUSTER = "--no-cluster"
+IN_PARALLEL = ("-n2",)
+"""Tests without the node share out over both; those on the node follow on one of them, one after another."""
 
 sessions.register(
     *("parallel", "serial", "hardware", "validate"),
@@ -73,7 +75,7 @@ def tests(session: nox.Session) -> None:
     install(session, ".", "+test", "+lint", "+types")
     check_style(session)
     check_types(session)
-    session.run("python", "-m", "pytest", *folders, *arguments)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *folders, *arguments)
 
 
 @nox.session
@@ -94,7 +96,7 @@ def types(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run unit and contract tests with the lowest versions that pyproject.toml allows."""
     install(session, "--resolution=lowest-direct", ".", "+test")
-    session.run("python", "-m", "pytest", "tests/unit", "tests/contract", *session.posargs)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, "tests/unit", "tests/contract", *session.posargs)
 
 
 @nox.session
@@ -129,15 +131,17 @@ def thirdparty(session: nox.Session) -> None:
 
 @nox.session
 def node(session: nox.Session) -> None:
-    """Manage the embedded Kubernetes node: `nox -s node -- up|down|status|logs|kubeconfig|kubectl`."""
+    """Manage the embedded Kubernetes node: `nox -s node -- up|down|status|logs|kubeconfig|kubectl|helm`."""
     install(session, "-e", ".")
     session.run("python", "-m", "paddock", "node", *session.posargs)
 
 
-@nox.session(venv_backend="none")
+@nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill parts of the node while tests run (not there yet)."""
-    not_there_yet(session, "fault injection comes with a later release")
+    """Strike runs with faults and keep the results: `nox -s chaos -- [FAULT…] [--times=N]`, else what is missing."""
+    install(session, ".", "+test")
+    arguments = [one if one.startswith("-") else f"--fault={one}" for one in session.posargs]
+    session.run("python", "-m", "pytest", "tests/chaos", "--chaos", *arguments)
 
 
 @nox.session(venv_backend="none")

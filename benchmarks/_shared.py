@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddock import images, names, node
+from paddock import images, names, node, run_accounts
 from paddock.cluster import requests
 from paddock.deadlines import Deadline
 from paddock.specs import DEFAULT_UID, Images, PythonEnvironment
 from paddock.workers import inpod_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from paddock.cluster.client import Cluster
 
 LIMIT = 120.0
@@ -28,7 +32,11 @@ def settle(cluster: Cluster) -> None:
     ours = names.selector({names.MANAGED_BY: names.MANAGED_BY_VALUE})
     while cluster.list_objects(requests.NAMESPACE, selector=ours) and not deadline.passed:
         pause.wait(0.2)
-    # The kubelet still takes pods apart when their objects are gone; only the processors tell when it has finished.
+    rest(pause, deadline)
+
+
+def rest(pause: threading.Event, deadline: Deadline) -> None:
+    """Wait until the processors rest: the kubelet still takes pods apart when their objects are gone."""
     while busy_share(pause) > _IDLE and not deadline.passed:
         pass
 
@@ -71,3 +79,12 @@ def images_of(registry: str, root: Path) -> tuple[Images, PythonEnvironment]:
         report=print,
         roots=[root],
     )
+
+
+@contextlib.contextmanager
+def project() -> Iterator[Path]:
+    """Give an empty project folder; it goes when nobody looks after the runs in it any more."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        for report in (Path(folder) / "paddock-report").glob("*/"):
+            run_accounts.await_verified(report)

@@ -25,7 +25,7 @@ from paddock import names, node
 from paddock.cluster import connect, requests
 from paddock.deadlines import Deadline
 from paddock.fixtures import services as checks
-from paddock.namespaces import causes, manifests, records
+from paddock.namespaces import diagnosis, manifests, records
 from paddock.namespaces.leases import Leases
 from paddock.namespaces.release import release
 from paddock.services import broker, database
@@ -157,7 +157,7 @@ def await_all(cluster: Cluster, plan: RunPlan, secrets: Secrets) -> float:
 
 def answers(pod: dict[str, Any], secrets: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether a pod is ready for a test: it runs, and a service answers at its address."""
-    return causes.is_running(pod) and CHECKS[pod["metadata"]["name"]](pod["status"].get("podIP", ""), secrets)
+    return diagnosis.is_running(pod) and CHECKS[pod["metadata"]["name"]](pod["status"].get("podIP", ""), secrets)
 
 
 def broker_answers(address: str, secrets: Mapping[str, Mapping[str, str]]) -> bool:

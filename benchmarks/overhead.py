@@ -10,11 +10,13 @@ import argparse
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks._shared import show, user_environment
+from benchmarks._shared import project, show, user_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MANY, FEW = 20_000, 2_000
 WAYS = {"pytest --paddock": ("--paddock",), "pytest": ()}
@@ -34,11 +36,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     differences: dict[str, list[float]] = {way: [] for way in WAYS}
-    with tempfile.TemporaryDirectory() as folder:
-        seconds(Path(folder), FEW, *WAYS["pytest --paddock"], f"-n{chosen.workers}")  # images are made here
+    with project() as folder:
+        seconds(folder, FEW, *WAYS["pytest --paddock"], f"-n{chosen.workers}")  # images are made here
         for _ in range(chosen.rounds):
             for way, options in WAYS.items():
-                many, few = (seconds(Path(folder), count, *options, f"-n{chosen.workers}") for count in (MANY, FEW))
+                many, few = (seconds(folder, count, *options, f"-n{chosen.workers}") for count in (MANY, FEW))
                 differences[way].append(many - few)
     for way, found in differences.items():
         show(f"{way} -n {chosen.workers}, {MANY} tests less {FEW}", found)

@@ -10,19 +10,19 @@ import argparse
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks._shared import LIMIT, images_of, settle, show, user_environment
+from benchmarks._shared import LIMIT, images_of, project, settle, show, user_environment
 from paddock import names, node
 from paddock.cluster import connect, requests
 from paddock.cluster.watching import Watch
 from paddock.deadlines import Deadline
-from paddock.namespaces import causes
+from paddock.namespaces import diagnosis
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from paddock.cluster.client import Cluster
 
 SUITE = "def test_first(): pass\n"
@@ -36,9 +36,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     access = node.up(report=print)
     cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "test_start.py").write_text(SUITE)
-        image = images_of(access.registry, Path(folder))[0].worker
+    with project() as folder:
+        (folder / "test_start.py").write_text(SUITE)
+        image = images_of(access.registry, folder)[0].worker
         seconds_to_first_result(folder, "--paddock", "-n", "1")  # images and bytecode are made here, not measured
         paddock, local, pod = [], [], []
         for _ in range(rounds):
@@ -54,8 +54,8 @@ def main() -> None:
     print(f"ratio: {statistics.median(paddock) / (statistics.median(local) + statistics.median(pod)):.2f}")
 
 
-def seconds_to_first_result(folder: str, *arguments: str) -> float:
-    """Return the seconds from starting pytest to the line of the first result."""
+def seconds_to_first_result(folder: Path, *arguments: str, said: str = "") -> float:
+    """Return the seconds from starting pytest to the line of the first result; ``said`` is in what comes after it."""
     argv = [sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments]
     environment = user_environment()
     pipe = subprocess.PIPE
@@ -69,8 +69,9 @@ def seconds_to_first_result(folder: str, *arguments: str) -> float:
             output.append(line)
             if FIRST_RESULT in line:
                 seconds = time.perf_counter() - started
-                process.stdout.read()
-                return seconds
+                if said in (remainder := process.stdout.read()):
+                    return seconds
+                raise SystemExit(f"expected {said!r} in:\n{remainder}")
     raise SystemExit("no test passed:\n" + "".join(output))
 
 
@@ -92,7 +93,7 @@ def seconds_to_running_pod(cluster: Cluster, image: str) -> float:
     try:
         started = time.perf_counter()
         cluster.create(pod, deadline=Deadline(LIMIT))
-        running = watch.wait(lambda pods: any(map(causes.is_running, pods.values())) or None, Deadline(LIMIT))
+        running = watch.wait(lambda pods: any(map(diagnosis.is_running, pods.values())) or None, Deadline(LIMIT))
         seconds = time.perf_counter() - started
     finally:
         watch.close()

@@ -3,7 +3,7 @@
 Loaded into every such run by ``PYTEST_PLUGINS``, and into nothing else. What xdist's tests write as ``--tx=2*popen`` is
 what a user of Paddock writes as ``-n2``; other kinds of workers are left as they are, for Paddock to refuse.
 xdist's tests suppose that all workers take part. Paddock begins without a worker that is two seconds late, which on a
-busy machine is chance: here it waits for all.
+busy machine is chance, or on the first one alone: here it waits for all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.scheduling import elastic
+from paddock.scheduling import elastic, planned
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -33,6 +33,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     option.numprocesses = option.numprocesses or processes(option.tx)
     option.paddock = "true"
     elastic.STRAGGLERS = PATIENCE
+    planned.patience = lambda units, workers: PATIENCE  # noqa: ARG005 - called by name, as the real one may be
     with kept_from_workers():
         return (yield)
 

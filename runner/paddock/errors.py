@@ -54,12 +54,14 @@ class ImageError(InfrastructureError):
 class ClusterError(InfrastructureError):
     """The API server refused a request or did not answer it.
 
-    ``status`` is the HTTP status, 0 when there was none.
+    ``status`` is the HTTP status, 0 when there was none; ``retry_after`` the seconds that the server asks to be left
+    alone for, 0 when it did not ask.
     """
 
-    def __init__(self, message: str, *, status: int = 0) -> None:
+    def __init__(self, message: str, *, status: int = 0, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class ClusterUnreachable(ClusterError):  # noqa: N818 - named for the state of the resource, as the tree explains

@@ -6,11 +6,14 @@ Pure. It must not know clusters, files or pytest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from paddock.declared_services import DeclaredService
 
 DEFAULT_UID = 1000
 """User of all pods when pytest runs as root; otherwise pods run as the invoking user."""
@@ -18,6 +21,9 @@ DEFAULT_UID = 1000
 
 PLATFORM_UID = "platform"
 """Stands for a user number that the cluster assigns to each namespace, as OpenShift does."""
+
+EVERY_WORKER, FREE_DEVICES = "all", "free"
+"""Stand for how many workers of a run hold its hardware: all, or as many as there are free devices for at its start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +45,22 @@ class PodAddition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeclaredService:
-    """A service of the user's own in every worker's namespace, beside broker and database."""
+class BrokerAccess:
+    """Who may do what on a broker beside Paddock's own account, and with what it speaks TLS."""
 
-    name: str
-    """Of pod and Service, so also its host name."""
-    port: int
-    readiness: Mapping[str, Any]
-    """A probe of Kubernetes, as in a container's ``readinessProbe``."""
-    image: str | None = None
-    """Reference as nodes pull it; ``None`` for the worker's image, that is the project's own environment."""
-    command: Sequence[str] = ()
-    """Program and arguments; empty for the image's own."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    memory: str = ""
-    """Limit as a Kubernetes quantity; empty for that of ``k8s/namespace/declared.yaml``."""
-    cpu: str = ""
-    """Request, likewise."""
-    place: str = ""
-    """File and line of its declaration."""
+    accounts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Name -> password."""
+    acl: str = ""
+    """As Mosquitto's ``acl_file`` has it; empty: every account may use every topic."""
+    authority: str = ""
+    """Certificate, as PEM, of the authority by which clients know the broker; empty: no TLS."""
+    certificate: str = ""
+    key: str = field(default="", repr=False)
+
+    @property
+    def port(self) -> int:
+        """Where a broker in a cluster listens: the registered ports of MQTT, over TLS and without."""
+        return 8883 if self.authority else 1883
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,8 @@ class PhaseLimits:
     """Sources sent and unpacked."""
     artifacts: float = 60.0
     """Artifacts of all workers received, from the end of the tests."""
+    evidence: float = 10.0
+    """Evidence of failures collected, for each worker and for all that is left at the end."""
     start: float = 60.0
     """Worker process started to its first answer."""
     release: float = 60.0
@@ -138,6 +143,26 @@ class Artifacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Which namespaces stay after the run, to be looked into, and for how long."""
+
+    which: str
+    """``failed``: those of workers with a failed test or that were lost; or ``all``."""
+    ttl: int = 3600
+    """Seconds from the run's end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Where evidence of failures goes on this machine."""
+
+    folder: Path
+    """Of all runs' reports."""
+    size: int = 4 << 20
+    """Most bytes of all logs of one worker's namespace."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunPlan:
     """Everything that decides a run, as plain data."""
 
@@ -160,6 +185,13 @@ class RunPlan:
     """What the user adds to the pods."""
     services: Sequence[DeclaredService] = ()
     """Services beside broker and database."""
+    shares_broker: bool = False
+    """Whether one broker, in a namespace of the run, serves all workers."""
+    hardware: Mapping[str, int] = field(default_factory=dict)
+    """Resource of device plugins -> how many of it a worker's pod holds."""
+    hardware_workers: int | None = None
+    """How many workers' pods do at the same time; ``None`` for all."""
+    broker: BrokerAccess = field(default_factory=BrokerAccess)
     limits: PhaseLimits = field(default_factory=PhaseLimits)
     deadline: int = 7200
     """``activeDeadlineSeconds`` of every pod: the run is over by then, whatever happened to its client."""
@@ -173,6 +205,25 @@ class RunPlan:
     """Processor request of a worker pod; small, so that workers share a small machine instead of waiting for it."""
     artifacts: Artifacts | None = None
     """What is wanted back from the workers, if anything is."""
+    report: Report | None = None
+    """Where evidence goes, if it is wanted."""
+    keep: Keep | None = None
+    """What stays after the run, if anything does."""
+    reuse: int | None = None
+    """Seconds that namespaces wait for the next run of the project; ``None`` where they do not. Nor do they with
+    ``keep``: what is to be looked into must be as the tests left it."""
+    called: str = ""
+    """The id that the run was given, where namespaces that it has taken over carry another."""
+
+    @property
+    def id_for_people(self) -> str:
+        """The run's id as its user knows it."""
+        return self.called or self.run_id
+
+    @property
+    def pod_deadline(self) -> int:
+        """Seconds after which the cluster ends a pod: what is kept or waits must outlive the longest run."""
+        return self.deadline + (self.keep.ttl if self.keep else 0) + (self.reuse or 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +237,12 @@ class ServiceFacts:
     username: str = ""
     password: str = field(default="", repr=False)
     database: str = ""
+    url: str = ""
+    """Of a declared service, as its declaration has it; those of broker and database are made of the rest."""
+    authority: str = ""
+    """Certificate of the authority by which a broker that speaks TLS is known, as PEM."""
+    logins: str = field(default="", repr=False)
+    """Further accounts of a broker, a line ``name:password`` each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +252,44 @@ class ExitStatus:
     code: int | None = None
     signal: int | None = None
     cause: str = ""
+    # Evidence beside the end itself, and no part of what makes two ends the same.
+    heard: bool = field(default=False, compare=False)
+    """Whether the worker's own supervisor said so; else nobody heard of the worker any more."""
+    stopped: bool = field(default=False, compare=False)
+    """Whether the supervisor was told to stop, as when its pod is deleted: the worker's end was not its own."""
+    wanted: bool = field(default=False, compare=False)
+    """Whether this run itself asked for it."""
+    memory_kills: int = field(default=0, compare=False)
+    """Processes that the kernel killed for the container's memory while the worker ran."""
+    memory_limit: int = field(default=0, compare=False)
+    """Bytes; 0 where there is none, or it cannot be read."""
+    memory_peak: int = field(default=0, compare=False)
+    """The most bytes that the container ever held; 0 where the kernel does not tell."""
+
+
+class Fate(Enum):
+    """Whether another worker in the place of one that went would fare better."""
+
+    OWN = "own"
+    """The tests or the worker itself did it: another one goes on where it stopped, unless it never began."""
+    PASSING = "passing"
+    """The infrastructure did it, and may not do so again: a test that ran meanwhile runs once more."""
+    LASTING = "lasting"
+    """Another one would end the same way until somebody changes something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a worker went, in plain words; the words themselves stand in ``namespaces.causes``."""
+
+    kind: str
+    """For machines, such as ``evicted``: a row of the table in ``namespaces.causes``."""
+    sentence: str
+    remedy: str
+    fate: Fate
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.remedy}"
 
 
 COLLECTING, WAITING, TESTING, ENDED = "collecting", "waiting", "testing", "ended"
@@ -215,6 +310,20 @@ class Doing:
     skipped: int = 0
 
 
+ASKED, SCHEDULED, RUNNING, SENT = "asked", "scheduled", "running", "sent"
+"""Steps of a worker's place: it is asked for, has a node, runs, and has its sources and its process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How far a worker's place has come."""
+
+    over: Mapping[str, float] = field(default_factory=dict)
+    """Step -> when it was over, in seconds on the clock of ``time.monotonic``; engines may lack some."""
+    waits_for: str = ""
+    """What the next step waits for, to follow "waits for"; empty where nothing is waited for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """The run's closing account of its namespaces."""
@@ -223,12 +332,21 @@ class Account:
     deleted: Sequence[str]
     left: Mapping[str, str] = field(default_factory=dict)
     """Namespace -> why it is still there."""
+    reused: Sequence[str] = ()
+    """Namespaces that were there already, waiting for this run."""
+    kept: Sequence[str] = ()
+    """Namespaces that stay on purpose, for a time."""
     notes: Sequence[str] = ()
     """What else is to be told of the run's end, in sentences, such as the artifacts that came back."""
+    what: str = "namespaces"
+    """What is accounted for."""
 
     def sentence(self) -> str:
         """Return the last line of a run."""
-        line = f"namespaces: created {len(self.created)}, deleted {len(self.deleted)}, left {len(self.left)}"
+        kept = f", kept {len(self.kept)}" if self.kept else ""
+        reused = f", reused {len(self.reused)}" if self.reused else ""
+        created, deleted, left = len(self.created), len(self.deleted), len(self.left)
+        line = f"{self.what}: created {created}{reused}, deleted {deleted}{kept}, left {left}"
         return line + self._obstacles()
 
     def verified(self) -> str:

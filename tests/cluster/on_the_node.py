@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddock import run_accounts
 from tests.contract.plugin.running import clean_environment, run_pytest, write
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def project_folder(name: str) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     yield folder
+    for report in (folder / "paddock-report").glob("*/"):
+        run_accounts.await_verified(report)  # who looks behind the prompt writes into it
     shutil.rmtree(folder)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock import node
+from paddock.cluster import connect, requests
+from paddock.cluster.watching import Watch
 from paddock.deadlines import Deadline
 from tests.contract.plugin.running import clean_environment
 
@@ -83,3 +85,31 @@ def test_a_run_outlives_every_component_of_its_node(tmp_path: Path, embedded_nod
     assert set(verdicts.values()) == {1}, output
     assert "deleted 2, left 0" in lines[-1], output
     assert not embedded_node.wait_until_gone()
+
+
+def test_a_watch_goes_on_after_the_api_server_was_killed(embedded_node: EmbeddedNode) -> None:
+    """The same watch sees what was made and deleted afterwards: its state is the cluster's again."""
+    access = node.access()
+    assert access
+    cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
+    watch = Watch(cluster, requests.CONFIG_MAP, "paddock.test/watched=yes")
+
+    def make(name: str) -> None:
+        embedded_node.kubectl("create", "configmap", name)
+        embedded_node.kubectl("label", "configmap", name, "paddock.test/watched=yes")
+
+    def sees(*names: str) -> bool:
+        wanted = {("default", name) for name in names}
+        return bool(watch.wait(lambda found: set(found) == wanted or None, Deadline(BACK_WITHIN)))
+
+    try:
+        make("watched-before")
+        assert sees("watched-before")
+        kill_and_await("kube-apiserver")
+        embedded_node.kubectl("delete", "configmap", "watched-before")
+        make("watched-after")
+        assert sees("watched-after"), watch.objects
+    finally:
+        embedded_node.kubectl("delete", "configmap", "watched-before", "watched-after", "--ignore-not-found")
+        watch.close()
+        cluster.close()

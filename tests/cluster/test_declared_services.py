@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.on_the_node import project_folder, runner
+from tests.contract.services.suite import FILES, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,13 @@ def test_a_declared_service_is_awaited_and_reached_by_its_name(run: Run) -> None
     assert "created 2, deleted 2, left 0" in result.last_line
 
 
+def test_declared_services_are_the_same_as_without_a_cluster(run: Run) -> None:
+    """By command and by objects of the project's own: the suite and the declaration of the local engine's test."""
+    result = run("-n2", "--dist=loadfile", "--paddock-image-limit=1200", files=FILES)
+    assert (result.code, result.counts) == (0, {"passed": TESTS}), result
+    assert "created 2, deleted 2, left 0" in result.last_line
+
+
 def test_a_service_that_cannot_run_is_the_error_of_the_tests_that_want_it(run: Run) -> None:
     """The sentence names the service and the cause; tests that do not ask for it run."""
     broken = '[tool.paddock.services.cache]\nimage = "127.0.0.1:1/no/such:1"\nport = 6379\nreadiness = "tcp"\n'
@@ -86,7 +94,10 @@ def test_a_probe_that_kubernetes_refuses_is_told_before_anything_is_made(run: Ru
 def test_a_name_that_nobody_declared_is_told(run: Run) -> None:
     """The fixture's argument is checked against what this worker has."""
     result = run(
-        "-n1", files={"pyproject.toml": "", "test_n.py": "def test_n(paddock_service): paddock_service('no')\n"}
+        "-n1",
+        "--paddock-engine=auto",
+        files={"pyproject.toml": "", "test_n.py": "def test_n(paddock_service): paddock_service('no')\n"},
     )
     assert (result.code, result.counts) == (1, {"failed": 1}), result
     assert "was given no service 'no'" in result.out
+    assert "paddock: --paddock-engine=auto takes kubernetes, since a cluster answers\n" in result.err

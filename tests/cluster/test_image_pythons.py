@@ -79,7 +79,8 @@ def copied(prefix: Path) -> Python:
     """Copy the running interpreter, with its standard library only, to a prefix of its own."""
     running = Environment.current()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    unwanted = shutil.ignore_patterns("__pycache__", "test", "site-packages", "dist-packages", "config-*", "idlelib")
+    folders = ("__pycache__", "test", "site-packages", "dist-packages", "config-*", "idlelib")
+    unwanted = shutil.ignore_patterns(*folders, "EXTERNALLY-MANAGED")  # which the distribution says of its own place
     for library in running.stdlib:
         place = prefix / "lib" / version / ("lib-dynload" if library.name == "lib-dynload" else "")
         shutil.copytree(library, place, ignore=unwanted, dirs_exist_ok=True)

@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paddock import names
 from tests.cluster.waiting_run import PATIENCE, WORKERS, Run, is_waiting, waiting_project, waiting_run
 from tests.contract.plugin.running import clean_environment
+from tests.plugins.cluster import without_its_reaper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,12 +128,13 @@ def test_what_a_killed_run_left_is_deleted_by_its_record(run: Run, embedded_node
     stranger = f"paddock-{run.run_id}-gw9"
     embedded_node.kubectl("create", "namespace", stranger)
     try:
-        os.killpg(run.process.pid, signal.SIGKILL)
-        run.process.wait(PATIENCE)
-        findings = {one["check"]: one for one in json.loads(run.paddock("doctor", "--json"))["checks"]}
-        assert run.run_id in findings["leftovers"]["message"]
-        assert findings["rights"]["status"] == "ok"
-        ended = json.loads(run.paddock("down", "--json"))["ended"]
+        with without_its_reaper():
+            os.killpg(run.process.pid, signal.SIGKILL)
+            run.process.wait(PATIENCE)
+            findings = {one["check"]: one for one in json.loads(run.paddock("doctor", "--json"))["checks"]}
+            assert run.run_id in findings["leftovers"]["message"]
+            assert findings["rights"]["status"] == "ok"
+            ended = json.loads(run.paddock("down", "--json"))["ended"]
         assert {one["run"]: (len(one["found"]), one["left"]) for one in ended}[run.run_id] == (2, {})
         assert run.workers() == {}
         assert stranger in embedded_node.kubectl("get", "namespaces", "--output", "name")

@@ -54,9 +54,9 @@ def theirs(registry: str, cache: Path, scratch: Path) -> str:
     wanted = [f"{name}=={metadata.version(name)}" for name in NEEDED]
     target = scratch / "their-site"
     subprocess.run([sys.executable, "-m", "uv", "-q", "pip", "install", "--target", target, *wanted], check=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    site = running.base_prefix / "lib" / version / "site-packages"
-    entries = trees.entries(target, str(site), lambda _path: False, ())
+    ask = [str(running.base_executable), "-I", "-c", "import site; print(site.getsitepackages()[0])"]
+    site = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    entries = trees.entries(target, site, lambda _path: False, ())
     archive.write(layers.complete(entries, {}), scratch / "their-layer.tar")
     reference = f"{registry}/their/tests:1"
     parts = [f"--new_layer={path}" for path in (*lower, scratch / "their-layer.tar")]

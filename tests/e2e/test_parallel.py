@@ -14,6 +14,7 @@ import pytest
 
 from paddock import names
 from tests.e2e.conftest import is_result
+from tests.plugins.cluster import without_its_reaper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +88,10 @@ def test_namespaces_go_even_when_pytest_is_killed(
     """Nox reaps by run id in a ``finally``, so that a killed pytest leaves nothing."""
     run = nox_parallel("-n", "1")
     run.read(until=is_result)
-    os.kill(pytest_process(run), signal.SIGKILL)
-    assert run.finish() != 0
-    assert embedded_node.wait_until_gone(run=run.run_id) == set()
+    with without_its_reaper():
+        os.kill(pytest_process(run), signal.SIGKILL)
+        assert run.finish() != 0
+        assert embedded_node.wait_until_gone(run=run.run_id) == set()
 
 
 NOXFILE = """\

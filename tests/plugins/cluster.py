@@ -5,7 +5,9 @@ At the end of the session no namespace may be there that was not there before; w
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -57,6 +59,20 @@ class EmbeddedNode:
         while (left := self.namespaces(**labels) - (expected or set())) and time.monotonic() < end:
             pause.wait(_PAUSE)
         return left
+
+
+@contextlib.contextmanager
+def without_its_reaper() -> Iterator[None]:
+    """Hold the node's own reaper still, for a test in which somebody else is to end a run."""
+    found = [each.process for each in node.status().components if each.name == "reaper" and each.process]
+    try:
+        for process in found:
+            os.kill(process.pid, signal.SIGSTOP)
+        yield
+    finally:
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,8 @@ from tests.plugins.traces import KINDS
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator
 
+    from xdist.workermanage import WorkerController
+
     from tests.plugins.traces import Seen
 
     Looks = dict[str, Seen]
@@ -26,6 +28,7 @@ GRACE = 2.0
 """Seconds for what is already ending (a joined executor's thread, a killed child) to be gone."""
 
 _PAUSE = 0.01
+_LEFT = "left_behind"
 
 
 def look() -> Looks:
@@ -60,6 +63,7 @@ class LeakCheck:
     def __init__(self) -> None:
         self._at_start = look()
         self._before = self._at_start
+        self._left_by_workers: list[str] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self) -> Generator[None, None, None]:
@@ -90,11 +94,18 @@ class LeakCheck:
         if left:
             pytest.fail("left behind: " + "; ".join(left), pytrace=False)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Take what a worker of xdist's says that its session left; one that crashed cannot say it."""
+        self._left_by_workers += getattr(node, "workeroutput", {}).get(_LEFT, [])
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail the session for what fixtures of wider scope left."""
-        left = left_behind(self._at_start, {"process", "mount", "network namespace", "folder"})
-        if left:
+        left = left_behind(self._at_start, {"process", "mount", "network namespace", "folder"}) + self._left_by_workers
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_LEFT] = left  # a worker's exit status is nobody's: its controller tells it
+        elif left:
             reporter = session.config.pluginmanager.get_plugin("terminalreporter")
             if reporter:
                 reporter.write_line("left behind by the session: " + "; ".join(left), red=True)

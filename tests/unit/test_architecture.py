@@ -95,9 +95,8 @@ def test_the_half_in_the_pod_needs_only_the_standard_library() -> None:
 def test_fixtures_need_only_pytest_and_the_clients_of_the_services() -> None:
     """They run beside the user's tests and must not drag a cluster client into their process."""
     allowed = {"pytest", "_pytest", "paho", "psycopg", "paddock.fixtures", "paddock.services"}
-    assert (
-        strangers("fixtures", allowed | {f"paddock.{name}" for name in ("specs", "errors", "names", "deadlines")}) == []
-    )
+    values = ("specs", "declared_services", "errors", "names", "deadlines", "devices.resources")
+    assert strangers("fixtures", allowed | {f"paddock.{name}" for name in values}) == []
 
 
 def test_every_test_states_its_law() -> None:

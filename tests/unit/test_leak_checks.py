@@ -31,6 +31,17 @@ def test_folder():
     os.chdir("/")
 """
 
+LEAKY_SESSION = """
+import subprocess
+import pytest
+
+@pytest.fixture(scope="session")
+def server():
+    return subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+
+def test_uses_it(server): pass
+"""
+
 TIDY = """
 import os, subprocess, threading
 import pytest
@@ -92,6 +103,16 @@ def test_each_kind_left_behind_fails_its_own_test_and_is_named(run: pytest.Pytes
     ):
         result.stdout.fnmatch_lines(f"*left behind: {words}")
     result.stdout.fnmatch_lines("*left behind by the session: process: pid *")
+
+
+@pytest.mark.parametrize("workers", [[], ["-n1"]])
+def test_what_a_session_leaves_fails_it_wherever_it_ran(run: pytest.Pytester, workers: list[str]) -> None:
+    """A worker of xdist's has a session too, and nobody reads its exit code: who started it tells it."""
+    run.makepyfile(LEAKY_SESSION)
+    result = run.runpytest_subprocess("-p", "tests.plugins.leaks", "-p", "no:cacheprovider", *workers)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("*left behind by the session: process: pid * (cat)*")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_tidy_tests_and_wider_fixtures_pass(run: pytest.Pytester) -> None:

@@ -21,6 +21,8 @@ TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["C
         username=TEXT,
         password=TEXT,
         database=TEXT,
+        authority=TEXT,
+        logins=TEXT,
     ),
 )
 def test_facts_survive_the_environment(facts: ServiceFacts) -> None:

@@ -294,6 +294,30 @@ def test_settings_hold_what_the_table_declares() -> None:
         "templates",
         "additions",
         "services",
+        "devices",
     }
-    options = {option.name.replace("-", "_") for option in OPTIONS if not option.name.endswith("-limit")}
+    phases = {f"{name}-limit" for name in LIMITS}
+    options = {option.name.replace("-", "_") for option in OPTIONS if option.name not in phases}
     assert names == options - {"enabled", "env", "pod_patch"}
+
+
+def test_a_broker_of_their_own_is_what_workers_have_unless_it_is_said_otherwise() -> None:
+    """R0: by the names that suites have for it, too; ours wins, and a word that is neither is told."""
+    assert resolve({}, {}, {}).broker_per_worker
+    for name in ("TEST_PER_WORKER_BROKERS", "USE_PER_WORKER_BROKERS"):
+        assert not resolve({}, {name: "false"}, {}).broker_per_worker
+        assert resolve({}, {name: "false", "PADDOCK_BROKER_PER_WORKER": "true"}, {}).broker_per_worker
+        assert resolve({"broker-per-worker": "true"}, {name: "false"}, {}).broker_per_worker
+    assert not resolve({}, {}, {"broker": {"per-worker": False}}).broker_per_worker
+    with pytest.raises(UsageError, match="expected true or false"):
+        resolve({}, {"TEST_PER_WORKER_BROKERS": "perhaps"}, {})
+
+
+def test_what_brokers_are_given_fits_together_or_is_told() -> None:
+    """An authority is two files, and certificates of one run are no good for the next."""
+    for half in ("broker-ca", "broker-ca-key"):
+        with pytest.raises(UsageError, match="An authority of your own for brokers is two files"):
+            resolve({half: "x"}, {}, {})
+    with pytest.raises(UsageError, match="--paddock-broker-tls and --paddock-reuse do not go together"):
+        resolve({"reuse": "true"}, {}, {"broker": {"tls": True}})
+    assert resolve({}, {}, {"broker": {"tls": True, "ca": "a", "ca-key": "b"}}).broker_tls

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from paddock.cli import reaching, tables
 from paddock.cli.diagnosis import cluster, machine, software
 from paddock.cli.diagnosis.findings import FAIL, OK, WARN, Finding, Surroundings, examine
+from paddock.columns import aligned
 from paddock.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def chosen(wanted: list[str]) -> list[str]:
 
 def table(found: Mapping[str, Finding]) -> list[str]:
     """Return a line for each check, its remedy below it, and a last line that counts."""
-    heads = tables.aligned([(finding.status, name) for name, finding in found.items()])
+    heads = aligned([(finding.status, name) for name, finding in found.items()])
     width = max(map(len, heads), default=0)
     lines: list[str] = []
     for head, finding in zip(heads, found.values(), strict=True):

@@ -63,12 +63,9 @@ def sources(workers: Sequence[WorkerState], component: str | None) -> list[Sourc
     Raises:
         UsageError: there is no such pod, or none at all yet.
     """
-    chosen = [
-        (worker, pod)
-        for worker in workers
-        for pod in ([targets.pod(worker, component)] if component else worker.pods)
-        if pod.node
-    ]
+    chosen = [(worker, pod) for worker in workers for pod in targets.pods(worker, component) if pod.node]
+    if component and not any(targets.pods(worker, component) for worker in workers):
+        targets.pod(workers[0], component)
     if not chosen:
         raise UsageError("No pod has been started yet, so there is nothing to print. Try again in a moment.")
     alone = len(chosen) == 1

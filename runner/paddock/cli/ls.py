@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from paddock.cli import reaching, tables
+from paddock.columns import aligned
 from paddock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,16 +62,17 @@ def only(runs: Sequence[RunState], run_id: str) -> list[RunState]:
 
 def table(runs: Sequence[RunState]) -> list[str]:
     """Return the table's lines, and below it a line for each pod that does not run."""
-    rows = [row for run in runs for row in (map(_row, run.workers) if run.workers else [_bare(run)])]
-    return [*tables.aligned([_HEAD, *rows]), *_obstacles(runs)]
+    rows = [row for run in runs for row in ([_row(run, one) for one in run.workers] or [_bare(run)])]
+    return [*aligned([_HEAD, *rows]), *_obstacles(runs)]
 
 
-def _row(worker: WorkerState) -> tuple[str, ...]:
+def _row(run: RunState, worker: WorkerState) -> tuple[str, ...]:
     doing = worker.doing
+    left = "" if run.left is None else f" {tables.span(run.left)}"
     running = sum(pod.runs for pod in worker.pods)
     figures = [str(getattr(doing, figure)) if doing else "" for figure in _FIGURES]
     return (
-        *(worker.run_id, worker.name, worker.phase, f"{running}/{len(worker.pods)}", worker.node),
+        *(worker.run_id, worker.name, f"{worker.phase}{left}", f"{running}/{len(worker.pods)}", worker.node),
         *(*figures, tables.age(worker.since), doing.running if doing else ""),
     )
 
@@ -93,6 +95,7 @@ def run_data(run: RunState) -> dict[str, Any]:
         "run": run.run_id,
         "holder": run.holder,
         "since": run.since.isoformat() if run.since else None,
+        "left": run.left,
         "workers": [_worker_data(worker) for worker in run.workers],
     }
 

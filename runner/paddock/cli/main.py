@@ -31,6 +31,9 @@ COMMANDS = {
     "down": ("paddock.cli.down", "delete what ended runs have left"),
     "completion": ("paddock.cli.completion", "print the code that completes commands in bash, zsh or fish"),
     "image": ("paddock.cli.image", "list, build, push and prune images"),
+    "history": ("paddock.cli.history", "show, merge and prune the times of tests"),
+    "devices": ("paddock.cli.devices", "list which hardware nodes have, and who holds it"),
+    "device-plugin": ("paddock.cli.device_plugin", "hand out this node's accelerators to pods"),
     "reap": ("paddock.engines.reaping", "end what a run has left behind, and account for it"),
 }
 """Subcommand -> the module whose ``add_parser`` knows it, and the line of ``paddock --help``."""

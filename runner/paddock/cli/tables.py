@@ -1,4 +1,4 @@
-"""How values are printed for people and for programs: aligned columns, ages, JSON.
+"""How values are printed for people and for programs: ages, JSON, lines; columns are ``paddock.columns``.
 
 Pure but for ``say``. It must not know what the values mean.
 """
@@ -8,26 +8,20 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a line for each row, the columns below one another; an empty cell becomes a hyphen."""
-    cells = [[cell or "-" for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["   ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
 
 
 def age(since: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago that was in one unit, two of the smaller one at least: ``90s``, ``3m``, ``26h``, ``3d``."""
     if since is None:
         return ""
-    seconds = max(0, int(((now or datetime.now(UTC)) - since).total_seconds()))
+    return span(((now or datetime.now(UTC)) - since).total_seconds())
+
+
+def span(length: float) -> str:
+    """Return a length of time in seconds as ``age`` writes it."""
+    seconds = max(0, int(length))
     for unit, letter in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
         if seconds >= 2 * unit:
             return f"{seconds // unit}{letter}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from paddock import names
 from paddock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,9 +44,16 @@ def worker(runs: Sequence[RunState], target: str) -> WorkerState:
     """
     found = workers(runs, target)
     if len(found) > 1:
+        found = [one for one in found if one.name != names.SHARED]
+    if len(found) > 1:
         several = ", ".join(f"{target}/{one.name}" for one in found)
         raise UsageError(f"The run {target!r} has {len(found)} workers, and one is needed: say one of {several}.")
     return found[0]
+
+
+def pods(chosen: WorkerState, component: str | None) -> Sequence[PodState]:
+    """Return a worker's pods, or those of a component: none, where it shares that with other workers."""
+    return [one for one in chosen.pods if component in (None, one.component, one.name)]
 
 
 def pod(chosen: WorkerState, component: str) -> PodState:
@@ -54,7 +62,7 @@ def pod(chosen: WorkerState, component: str) -> PodState:
     Raises:
         UsageError: it has none of that name, or not yet.
     """
-    found = next((one for one in chosen.pods if component in (one.component, one.name)), None)
+    found = next(iter(pods(chosen, component)), None)
     if found is None:
         known = ", ".join(one.component or one.name for one in chosen.pods) or "none yet"
         raise UsageError(f"{chosen.run_id}/{chosen.name} has no pod {component!r}; its pods: {known}.")

@@ -1,25 +1,28 @@
 """Sends requests to one API server.
 
-Owns the connection pool and credentials handed over by ``connect``. It must not build manifests,
-choose clusters or know what a run is.
+Owns how a request is sent and its answer read. It must not build manifests, choose clusters or know what a run is.
 """
 
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from paddock.cluster import official, requests
+from paddock.cluster import requests
+from paddock.cluster.answers import parsed
+from paddock.cluster.clock import ServerClock
+from paddock.cluster.credentials import Credentials
 from paddock.cluster.retrying import DEFAULT_POLICY, RetryPolicy
 from paddock.cluster.translation import refusal, unreachable
 from paddock.deadlines import Deadline
-from paddock.errors import Conflict, NotFound
+from paddock.errors import Conflict, NotFound, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
+    from paddock.cluster.credentials import Session
     from paddock.cluster.requests import Kind, Manifest, Request
     from paddock.cluster.streaming import ExecStream
 
@@ -29,43 +32,33 @@ _ANSWER_SECONDS = 15.0
 _REQUEST_SECONDS = 30.0
 """Default deadline over all tries of one request: a restarting API server needs about 3 s (measured)."""
 
-_CONNECTIONS = 16
-"""Pooled connections: more than the eight threads that make leases plus two watches."""
-
 _SUCCESS = range(200, 300)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is one of this machine's own."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Cluster:
     """One API server with the credentials to talk to it; safe to use from several threads.
 
+    ``load`` reads the official client's configuration, now and whenever the API server does not know us any more.
     ``proxy`` is the one that a kubeconfig names: it holds whatever the variables say, as kubectl has it.
     """
 
-    def __init__(self, configuration: Any, context: str, proxy: str | None = None) -> None:  # noqa: ANN401 - the official client is untyped here
-        configuration.connection_pool_maxsize = _CONNECTIONS
-        configuration.retries = False  # retrying is our policy's business, with our deadline
-        if proxy:
-            configuration.proxy, configuration.no_proxy = proxy, None
-        elif is_loopback(configuration.host):
-            configuration.proxy = None  # no proxy reaches this machine's own ports; kubectl asks none for them either
+    def __init__(self, load: Callable[[], Any], context: str, proxy: str | None = None) -> None:
         self.context = context
-        self.server: str = configuration.host.rstrip("/")
-        self.configuration = configuration
-        self._pool = official.module("client.rest").RESTClientObject(configuration).pool_manager
+        self.kubeconfig: Path | None = None
+        """The file that the user named, if any."""
+        self._clock = ServerClock()
+        self._credentials = Credentials(load, proxy)
+        self.server: str = self.configuration.host.rstrip("/")
+
+    @property
+    def configuration(self) -> Any:  # noqa: ANN401 - the official client is untyped here
+        """The official client's configuration in use."""
+        return self._credentials.session.configuration
 
     @property
     def proxy(self) -> Any:  # noqa: ANN401 - urllib3's parsed address, untyped here
         """The proxy on the way to the API server, out of the kubeconfig or HTTPS_PROXY and NO_PROXY; or ``None``."""
-        return getattr(self._pool, "proxy", None)
+        return getattr(self._credentials.session.pool, "proxy", None)
 
     def __repr__(self) -> str:
         """Name server and context; credentials never show."""
@@ -73,8 +66,7 @@ class Cluster:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that every request carries; tokens are read anew, because they expire."""
-        settings = self.configuration.auth_settings().values()
-        return {"Accept": "application/json"} | {one["key"].title(): one["value"] for one in settings if one["value"]}
+        return self._credentials.session.headers()
 
     def send(
         self,
@@ -115,61 +107,82 @@ class Cluster:
             return False
         return True
 
-    def list_objects(self, kind: Kind, *, selector: str = "", namespace: str | None = None) -> list[Manifest]:
+    def list_objects(
+        self,
+        kind: Kind,
+        *,
+        selector: str = "",
+        namespace: str | None = None,
+        deadline: Deadline | None = None,
+        policy: RetryPolicy = DEFAULT_POLICY,
+    ) -> list[Manifest]:
         """Return all objects of a kind that the selector matches."""
-        answer = self.send(requests.list_objects(kind, selector=selector, namespace=namespace))
-        return list(answer.get("items", []))
+        request = requests.list_objects(kind, selector=selector, namespace=namespace)
+        return list(self.send(request, deadline=deadline, policy=policy).get("items", []))
+
+    def time(self) -> datetime:
+        """Return the API server's time; it is asked unless it has just answered something.
+
+        Raises:
+            ClusterError: it does not answer, or without the time.
+        """
+        now = self._clock.now()
+        if now is None:
+            self.send(requests.VERSION)
+            now = self._clock.now()
+        if now is None:
+            raise Rejected(f"{self.server} does not tell the time in its answers: expected a Date header in each.")
+        return now
 
     def open(self, request: Request, *, silence: float) -> Any:  # noqa: ANN401 - urllib3's response, untyped here
         """Return the unread response of a streaming request; ``silence`` is the longest gap in seconds."""
-        try:
-            response = self._pool.request(
-                request.method,
-                self.server + request.target,
-                headers=self.headers(),
-                preload_content=False,
-                timeout=silence,
-                retries=False,
-            )
-        except self._transport_errors() as error:
-            raise unreachable(request, error, self.server) from error
-        if response.status not in _SUCCESS:
-            raise refusal(request, response.status, response.read(), self.server)
-        return response
+        return self._credentials.run(lambda session: self._open(session, request, silence))
 
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> ExecStream:
         """Start ``command`` in a container and return its duplex byte stream."""
         from paddock.cluster.streaming import ExecStream  # noqa: PLC0415 - its websocket library costs 30 ms
 
-        return ExecStream(self, requests.execute(namespace, pod, container, command))
+        target = requests.execute(namespace, pod, container, command)
+        return self._credentials.run(lambda _: ExecStream(self, target))
 
     def close(self) -> None:
         """Close idle connections; the object may still be used afterwards."""
-        self._pool.clear()
+        self._credentials.session.pool.clear()
 
     def _attempt(self, request: Request, deadline: Deadline) -> Manifest:
-        return json.loads(self._exchange(request, deadline)) or {}
+        return parsed(self._credentials.run(lambda session: self._exchange(session, request, deadline))) or {}
 
-    def _exchange(self, request: Request, deadline: Deadline) -> bytes:
+    def _open(self, session: Session, request: Request, silence: float) -> Any:  # noqa: ANN401 - as for ``open``
+        response = self._ask(session, request, preload_content=False, timeout=silence)
+        if response.status not in _SUCCESS:
+            raise refusal(request, response.status, response.read(), self.server, response.headers)
+        return response
+
+    def _exchange(self, session: Session, request: Request, deadline: Deadline) -> bytes:
+        response = self._ask(session, request, timeout=_total(deadline.at_most(_ANSWER_SECONDS)))
+        if response.status not in _SUCCESS:
+            raise refusal(request, response.status, response.data, self.server, response.headers)
+        self._clock.note(response.headers.get("Date"))
+        return bytes(response.data)
+
+    def _ask(self, session: Session, request: Request, **options: Any) -> Any:  # noqa: ANN401 - as for ``open``
         body = None if request.body is None else json.dumps(request.body)
-        headers = self.headers() | ({} if body is None else {"Content-Type": request.content_type})
+        headers = session.headers() | ({} if body is None else {"Content-Type": request.content_type})
+        url = self.server + request.target
         try:
-            response = self._pool.request(
-                request.method,
-                self.server + request.target,
-                body=body,
-                headers=headers,
-                timeout=deadline.at_most(_ANSWER_SECONDS) or 0.001,
-                retries=False,
-            )
+            return session.pool.request(request.method, url, body=body, headers=headers, retries=False, **options)
         except self._transport_errors() as error:
             raise unreachable(request, error, self.server) from error
-        if response.status not in _SUCCESS:
-            raise refusal(request, response.status, response.data, self.server)
-        return bytes(response.data)
 
     @staticmethod
     def _transport_errors() -> tuple[type[BaseException], ...]:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - loaded with the official client, not before
 
         return (HTTPError, OSError)
+
+
+def _total(seconds: float) -> Any:  # noqa: ANN401 - urllib3's value, untyped here
+    """Return the limit over connecting and reading together; a bare number would hold for each of them."""
+    from urllib3.util import Timeout  # noqa: PLC0415 - loaded with the official client, not before
+
+    return Timeout(total=seconds or 0.001)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ EMBEDDED = "paddock"
 """Context of the embedded node."""
 
 _ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+INSIDE = "in-cluster"
+"""What stands in a context's place for the account inside a cluster."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def choose(named: str | None, kubeconfig: Path | None, environment: Mapping[str,
     if named is not None:
         return _named(named, contexts, kubeconfig)
     if kubeconfig is None and _inside_a_cluster(environment):
-        return Choice("in-cluster", in_cluster=True)
+        return Choice(INSIDE, in_cluster=True)
     if current is None and kubeconfig is not None:
         raise UsageError(
             f"The kubeconfig {kubeconfig} has no current context; it has: {', '.join(contexts) or 'none'}. "
@@ -82,12 +87,15 @@ def choose(named: str | None, kubeconfig: Path | None, environment: Mapping[str,
 def connect(choice: Choice, embedded: Path | None = None) -> Cluster:
     """Return the client for a choice; ``embedded`` is the kubeconfig of the embedded node, which must be up."""
     if choice.in_cluster:
-        return Cluster(_account_configuration(), choice.context)
+        return Cluster(_account_configuration, choice.context)
     if choice.embedded:
         if embedded is None:
             raise UsageError("The embedded node is not up. Start it with 'paddock node up'.")
-        return Cluster(_file_configuration(embedded, EMBEDDED), EMBEDDED)
-    return Cluster(_file_configuration(choice.kubeconfig, choice.context), choice.context, _proxy(choice))
+        return Cluster(partial(_file_configuration, embedded, EMBEDDED), EMBEDDED)
+    load = partial(_file_configuration, choice.kubeconfig, choice.context)
+    cluster = Cluster(load, choice.context, _proxy(choice))
+    cluster.kubeconfig = choice.kubeconfig
+    return cluster
 
 
 def _named(named: str, contexts: Sequence[str], kubeconfig: Path | None) -> Choice:

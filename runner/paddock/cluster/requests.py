@@ -31,6 +31,10 @@ class Kind:
         return "/" + "/".join([*parts, *([name] if name else [])])
 
 
+AT_ONCE = 8
+"""More requests at once make the API server of a small node no faster, and its priority and fairness queues slower."""
+
+API_SERVICE = Kind("apis/apiregistration.k8s.io/v1", "apiservices", namespaced=False)
 CONFIG_MAP = Kind("api/v1", "configmaps")
 EVENT = Kind("api/v1", "events")
 LEASE = Kind("apis/coordination.k8s.io/v1", "leases")
@@ -105,9 +109,13 @@ def list_objects(kind: Kind, *, selector: str = "", fields: str = "", namespace:
 
 
 def watch(kind: Kind, *, selector: str, resource_version: str, seconds: int) -> Request:
-    """Return the request that streams changes for at most ``seconds``; an empty version replays what exists."""
+    """Return the request that streams changes for at most ``seconds``; an empty version replays what exists.
+
+    Bookmarks keep the version fresh where nothing happens, so that it can be gone on from.
+    """
     query = _given({"labelSelector": selector, "resourceVersion": resource_version})
-    return Request("GET", kind.path(), {"watch": "true", "timeoutSeconds": str(seconds), **query})
+    fixed = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+    return Request("GET", kind.path(), {**fixed, **query})
 
 
 def annotate(kind: Kind, name: str, annotations: Mapping[str, str], namespace: str | None = None) -> Request:
@@ -133,16 +141,36 @@ def delete_pods(namespace: str) -> Request:
     return Request("DELETE", POD.path(namespace), {"gracePeriodSeconds": "0"})
 
 
+def delete_pod(namespace: str, name: str) -> Request:
+    """Return the request that ends one pod, by the right that ends them all.
+
+    Grace 1, the least with which a pod's object goes after its processes, and not before.
+    """
+    return Request("DELETE", POD.path(namespace), {"gracePeriodSeconds": "1", "fieldSelector": f"metadata.name={name}"})
+
+
 def execute(namespace: str, pod: str, container: str, command: Sequence[str]) -> str:
     """Return the request target of a duplex exec stream."""
     query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
     return f"{POD.path(namespace, pod)}/exec?{urlencode([*query, *(('command', part) for part in command)])}"
 
 
-def logs(namespace: str, pod: str, *, follow: bool = False, tail: int | None = None) -> Request:
-    """Return the request that streams a pod's log; ``tail`` begins it with so many lines."""
-    query = {"follow": "true" if follow else "", "tailLines": "" if tail is None else str(tail)}
-    return Request("GET", f"{POD.path(namespace, pod)}/log", _given(query))
+def logs(
+    namespace: str,
+    pod: str,
+    *,
+    container: str = "",
+    previous: bool = False,
+    follow: bool = False,
+    tail: int | None = None,
+) -> Request:
+    """Return the request that streams a container's log, by default that of the pod's only one.
+
+    ``previous`` is the log of the container before its last restart; ``tail`` begins with so many lines.
+    """
+    query = {"container": container, "previous": "true" if previous else "", "follow": "true" if follow else ""}
+    lines = {"tailLines": "" if tail is None else str(tail)}
+    return Request("GET", f"{POD.path(namespace, pod)}/log", _given(query | lines))
 
 
 def review(verb: str, kind: Kind, *, subresource: str = "", namespace: str = "") -> Request:

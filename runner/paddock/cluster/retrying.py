@@ -29,7 +29,8 @@ class RetryPolicy:
     """Tries again while ``worth_it`` says so and the deadline allows, with doubling pauses.
 
     ``first_pause`` and ``longest_pause`` are seconds. The first pause is short because the usual causes are
-    a controller that needs some 20 ms more (measured) and a component that is being restarted.
+    a controller that needs some 20 ms more (measured) and a component that is being restarted. A server that says how
+    long it wants to be left alone is left alone for that long; where the deadline comes first, nobody waits for it.
     """
 
     worth_it: Callable[[ClusterError], bool] = is_transient
@@ -38,15 +39,19 @@ class RetryPolicy:
 
     def run(self, attempt: Callable[[], Result], deadline: Deadline) -> Result:
         """Return ``attempt()``'s result; its last error is raised when retrying is pointless or too late."""
-        pause = self.first_pause
+        usual = self.first_pause
         while True:
             try:
                 return attempt()
             except ClusterError as error:
+                pause = max(usual, error.retry_after)
                 if not self.worth_it(error) or deadline.remaining() <= pause:
                     raise
             time.sleep(pause)
-            pause = min(pause * 2, self.longest_pause)
+            usual = min(usual * 2, self.longest_pause)
 
 
 DEFAULT_POLICY = RetryPolicy()
+
+ONCE = RetryPolicy(worth_it=lambda _error: False)
+"""For questions whose answer is good to have, and not worth a wait."""

@@ -66,6 +66,28 @@ class ExecStream:
             if channel == _STATUS:
                 return self._end(data)
 
+    def outcome(self) -> tuple[int, bytes]:
+        """Return the exit code of the process once it has ended, and all that it wrote, in order.
+
+        Raises:
+            StreamBroken: the connection is gone, or the process could not be started.
+        """
+        said = bytearray()
+        while True:
+            channel, data = self._message()
+            if channel in {_STDOUT, _STDERR}:
+                said += data
+            if channel == _STATUS:
+                return self._code(data), bytes(said)
+
+    def _code(self, status: bytes) -> int:
+        causes = json.loads(status).get("details", {}).get("causes", ())
+        for cause in causes:
+            if cause.get("reason") == "ExitCode":
+                return int(cause["message"])
+        self._end(status)
+        return 0
+
     def close(self) -> None:
         """End the connection without a goodbye; a blocked ``receive`` or ``send`` ends. Returns at once, idempotent."""
         raw = self._socket.sock

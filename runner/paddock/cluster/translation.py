@@ -5,12 +5,14 @@ Owns the mapping from HTTP status and transport errors to the error tree. It mus
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from paddock.cluster.answers import parsed
 from paddock.errors import ClusterError, ClusterUnreachable, Conflict, NotAllowed, NotFound, Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from paddock.cluster.requests import Request
 
 _MESSAGE_LIMIT = 300  # characters: long enough for a quota message, too short to fill a screen
@@ -27,10 +29,13 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
 }
 
 
-def refusal(request: Request | str, status: int, body: bytes, server: str) -> ClusterError:
+def refusal(
+    request: Request | str, status: int, body: bytes, server: str, headers: Mapping[str, str] | None = None
+) -> ClusterError:
     """Return the error for an answer that is not a success; only a parsed ``Status`` message is quoted."""
     kind = _BY_STATUS.get(status, ClusterUnreachable if status >= _SERVER_ERROR else Rejected)
-    return kind(f"The API server {server} answered {request} with {status}: {_message(body)}", status=status)
+    message = f"The API server {server} answered {request} with {status}: {_message(body)}"
+    return kind(message, status=status, retry_after=_retry_after((headers or {}).get("Retry-After", "")))
 
 
 def unreachable(request: Request | str, error: BaseException, server: str) -> ClusterUnreachable:
@@ -41,12 +46,23 @@ def unreachable(request: Request | str, error: BaseException, server: str) -> Cl
     )
 
 
+def _retry_after(said: str) -> float:
+    """Return seconds, of a number or of a date, as RFC 9110 (section 10.2.3) allows; 0 where nothing usable is said."""
+    from urllib3.exceptions import InvalidHeader  # noqa: PLC0415 - loaded with the official client, not before
+    from urllib3.util import Retry  # noqa: PLC0415 - as above
+
+    try:
+        return float(Retry().parse_retry_after(said)) if said else 0.0
+    except InvalidHeader:
+        return 0.0
+
+
 def _message(body: bytes) -> str:
     try:
-        parsed: Any = json.loads(body)
+        answer: Any = parsed(body)
     except ValueError:
         return "an answer that is not a Kubernetes Status."
-    message = parsed.get("message", "") if isinstance(parsed, dict) and parsed.get("kind") == "Status" else ""
+    message = answer.get("message", "") if isinstance(answer, dict) and answer.get("kind") == "Status" else ""
     return str(message)[:_MESSAGE_LIMIT] or "no reason given."
 
 

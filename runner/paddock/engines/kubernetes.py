@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from paddock.deadlines import Deadline
-from paddock.engines.preparation import check, holder, prepare
-from paddock.engines.run import ClusterRun
+from paddock.engines import hardware, verification
+from paddock.engines.preparation import check, has_gone, holder, prepare
+from paddock.engines.reuse import begin
+from paddock.engines.turn import Turn
 from paddock.errors import LeaseError
-from paddock.specs import Account
+from paddock.specs import EVERY_WORKER, Account, Way
 from paddock.workers.sources import SharedArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from paddock.cluster.client import Cluster
     from paddock.engines.protocol import WorkerStream
     from paddock.engines.request import RunRequest
-    from paddock.specs import Doing
+    from paddock.engines.run import ClusterRun
+    from paddock.specs import Cause, Doing
 
 Result = TypeVar("Result")
 
@@ -47,6 +53,9 @@ class KubernetesEngine:
         self._sources = [SharedArchive(one) for one in request.sources]
         self._made: ClusterRun | None = None
         self._closing = threading.Event()
+        self._simulated: hardware.SimulatedHardware | None = None
+        self._turn: Turn | None = None
+        self._remarks: list[str] = []
         self._creating = threading.Lock()
 
     def begin(self, workers: Sequence[str]) -> None:
@@ -60,42 +69,129 @@ class KubernetesEngine:
     def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> WorkerStream:
         """Return the stream of a started worker; see ``engines.protocol.Engine.open``."""
         run = self._run.result()
-        run.add(worker)
-        return run.connect(worker, self._sources, on_stderr)
+        with self._turn.awaited_by(worker) if self._turn else nullcontext():
+            run.add(worker)
+            return run.connect(worker, self._sources, on_stderr)
 
     def begun(self, worker: str) -> None:
         """Let the worker's services start; see ``engines.protocol.Engine.begun``."""
         if self._made:
             self._made.begun(worker)
 
+    def remarks(self) -> Sequence[str]:
+        """Return what a run of hardware has found; see ``engines.protocol.Engine.remarks``."""
+        return tuple(self._remarks)
+
+    def holds_hardware(self, worker: str) -> bool:
+        """Return whether the worker's pod has the devices; see ``engines.protocol.Engine.holds_hardware``."""
+        return self._made is not None and self._made.holds_hardware(worker)
+
     def note(self, worker: str, doing: Doing) -> None:
         """Show what a worker is at; see ``engines.protocol.Engine.note``."""
         if self._made:
             self._made.note(worker, doing)
 
-    def cause(self, worker: str) -> str:
-        """Return in plain words why the worker went away."""
-        return self._made.cause(worker, _CAUSE_SECONDS) if self._made else ""
+    def obstacle(self, worker: str) -> Cause | None:
+        """Return what keeps a worker from coming; see ``engines.protocol.Engine.obstacle``."""
+        waits = self._turn.cause_of(worker) if self._turn else None
+        return waits or (self._made.obstacle(worker) if self._made else None)
 
-    def retire(self, worker: str) -> None:
-        """Keep the lease until the end: its namespace holds what explains the worker's end."""
+    def way(self, worker: str) -> Way:
+        """Return how far the worker's place has come; see ``engines.protocol.Engine.way``."""
+        if self._turn and (words := self._turn.words_for(worker)):
+            return Way(waits_for=words)
+        return self._made.way(worker) if self._made else Way(waits_for="the cluster and the images")
+
+    def cause(self, worker: str) -> Cause | None:
+        """Return why the worker went away."""
+        if self._turn and (cause := self._turn.cause_of(worker)):
+            return cause
+        return self._made.cause(worker, _CAUSE_SECONDS) if self._made else None
+
+    def assist(self, worker: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do for a test what it asks for; see ``engines.protocol.Engine.assist``."""
+        return self._run.result().assist(worker, order)
+
+    def preserve(self, worker: str, told: Mapping[str, str], *, lost: bool = False) -> None:
+        """Begin to keep what explains a failure; see ``engines.protocol.Engine.preserve``."""
+        if self._made:
+            self._made.preserve(worker, told, lost=lost)
+
+    def preserved(self) -> Sequence[str]:
+        """Wait until it is kept; see ``engines.protocol.Engine.preserved``."""
+        return self._made.preserved() if self._made else ()
+
+    def lose(self, worker: str) -> None:
+        """Note that the worker did not end by itself; see ``engines.protocol.Engine.lose``."""
+        if self._made:
+            self._made.lose(worker)
+
+    def give_back(self, worker: str) -> None:
+        """Give one lease back; see ``engines.protocol.Engine.give_back``."""
+        if self._turn:
+            self._turn.give_up(worker)
+        if self._made:
+            self._made.give_back(worker)
+
+    def hold(self) -> None:
+        """Give nothing back by itself any more; see ``engines.protocol.Engine.hold``."""
+        if self._made:
+            self._made.hold()
 
     def release(self) -> Account:
         """Give everything back; see ``engines.protocol.Engine.release``."""
         with self._creating:  # a preparation that is past this lock has its run, one before it will make none
             self._closing.set()
-        return self._made.release() if self._made else Account(created=(), deleted=())
+            if self._turn:
+                self._turn.close()
+        try:
+            return self._made.release() if self._made else Account(created=(), deleted=())
+        finally:
+            if self._simulated:
+                self._simulated.end()
+
+    def so_far(self) -> Account:
+        """Account for what was made; see ``engines.protocol.Engine.so_far``."""
+        return self._made.so_far() if self._made else Account(created=(), deleted=())
+
+    def afterwards(self) -> Sequence[str]:
+        """Return where the cluster is; see ``engines.protocol.Engine.afterwards``."""
+        return verification.arguments(self._request) if self._made else ()
 
     def _prepare(self, workers: Sequence[str]) -> ClusterRun:
+        self._simulate()
         prepared = prepare(self._request, workers, self._report)
+        hardware.require(prepared.cluster, self._request, self._simulated)
+        equipped = hardware.workers_possible(prepared.cluster, self._request)
+        if equipped is not None and equipped < len(workers):
+            self._remarks.append(
+                f"{equipped} of {len(workers)} workers hold hardware; the others run tests that need none"
+            )
         with self._creating:
             if self._closing.is_set():
                 raise LeaseError("The run ended before its namespaces were asked for.")
-            run = ClusterRun(prepared.cluster, prepared.plan, holder())
+            run = begin(prepared.cluster, replace(prepared.plan, hardware_workers=equipped), holder())
             self._made = run
-            for worker in workers:
+            self._turn = self._taken_turn(prepared.cluster, run, workers[0])
+            for worker in workers[1:] if self._turn else workers:
                 run.add(worker)
         return run
+
+    def _taken_turn(self, cluster: Cluster, run: ClusterRun, worker: str) -> Turn | None:
+        """Return the turn that ``worker`` has to wait for, if it has: others hold all hardware, or wait already."""
+        if not self._request.hardware or self._request.hardware_workers == EVERY_WORKER:
+            return None
+        turn = Turn(cluster, worker, self._request, has_gone)
+        if not turn.enter():
+            return None
+        run.expect(worker)
+        self._remarks.append(f"{worker} waits for {turn.words_for(worker)}")
+        return turn
+
+    def _simulate(self) -> None:
+        with self._creating:
+            if self._request.simulate and not self._closing.is_set():
+                self._simulated = hardware.SimulatedHardware(self._request.simulate)
 
     @staticmethod
     def _background(result: Future[Result], work: Callable[[], Result]) -> None:

@@ -5,6 +5,7 @@ Owns the order of the list, which is that of their making. It must not make anyt
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from paddock import images
@@ -12,7 +13,7 @@ from paddock.cluster import connect
 from paddock.engines import delivery
 from paddock.engines.preparation import check, holder, make_plan, pod_user
 from paddock.engines.run import draw_credentials, worker_objects
-from paddock.namespaces import records
+from paddock.namespaces import manifests, records
 from paddock.namespaces.masking import masked
 from paddock.specs import DEFAULT_UID
 from paddock.workers import inpod_files
@@ -42,7 +43,10 @@ def planned(request: RunRequest, workers: Sequence[str]) -> list[Manifest]:
 
 
 def objects(plan: RunPlan) -> list[Manifest]:
-    """Return every object of a run: its record, then each worker's, all in the order of their making."""
+    """Return every object of a run: its record, what workers share, each worker's, all in the order of their making."""
     of_run = [records.namespace_manifest(), records.manifest(plan.run_id, holder(), plan.lease_duration)]
-    of_workers = [worker_objects(plan, worker, draw_credentials()).all() for worker in plan.workers]
-    return [masked(manifest) for group in (of_run, *of_workers) for manifest in group]
+    places = manifests.places(plan, plan.workers)
+    holders = plan.workers[: plan.hardware_workers]
+    plans = {place: plan if place in holders else replace(plan, hardware={}) for place in places}
+    of_places = [worker_objects(one, place, draw_credentials(plan.broker)).all() for place, one in plans.items()]
+    return [masked(manifest) for group in (of_run, *of_places) for manifest in group]

@@ -9,16 +9,19 @@ import getpass
 import hashlib
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock import images, node
-from paddock.cluster import connect, versions
-from paddock.engines import delivery, limits
+from paddock.cluster import connect, requests, versions
+from paddock.cluster.retrying import ONCE
+from paddock.deadlines import Deadline
+from paddock.engines import delivery, hardware, limits
+from paddock.errors import ClusterError
 from paddock.namespaces import manifests, trying
 from paddock.node import processes
-from paddock.specs import DEFAULT_UID, Images, PythonEnvironment, RunPlan
+from paddock.specs import DEFAULT_UID, EVERY_WORKER, Images, PythonEnvironment, RunPlan
 from paddock.workers import inpod_files
 
 if TYPE_CHECKING:
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
     from paddock.engines.request import RunRequest
     from paddock.images.destinations import Destination
+
+
+_ASKED_SECONDS = 5.0
+"""A cluster that takes longer to tell its version is none that a run should choose by itself."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,9 @@ def check(request: RunRequest) -> None:
     """
     delivery.check(connect.choose(request.context, request.kubeconfig), request.images)
     delivery.pull_credentials(request.pull_credentials)
+    hardware.check(request)
     if request.additions or request.services:
-        _sample(request)
+        sample(request)
 
 
 def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str], None]) -> Prepared:
@@ -93,16 +101,19 @@ def _try_pods(cluster: Cluster, request: RunRequest) -> None:
         additions = dict.fromkeys(addition.where(()) for addition in request.additions)
         files = ", ".join([*additions, *(service.place for service in request.services)])
         said = f"what is given in {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
-        trying.check(cluster, _sample(request), request.security, said)
+        trying.check(cluster, sample(request), request.security, said)
 
 
-def _sample(request: RunRequest) -> list[Manifest]:
-    """Return pods as this request makes them; what they run is not known yet."""
+def sample(request: RunRequest) -> list[Manifest]:
+    """Return the pods of one worker as this request makes them, its own first; what they run is not known yet."""
     nothing = Images(worker="paddock/worker", broker="paddock/broker", database="paddock/database")
     python = PythonEnvironment(executable=Path("/usr/bin/python3"))
     plan = make_plan(request, ["gw0"], nothing, python)
-    objects = manifests.build(plan, "gw0", {"broker": {}, "database": {}})
-    return [manifest for manifest in objects.all() if manifest["kind"] == "Pod"]
+    if request.hardware_workers != EVERY_WORKER:
+        plan = replace(plan, hardware={})
+    places = manifests.places(plan, plan.workers)
+    built = (manifests.build(plan, place, {"broker": {}, "database": {}}).all() for place in places)
+    return [manifest for objects in built for manifest in objects if manifest["kind"] == "Pod"]
 
 
 def make_plan(
@@ -124,6 +135,10 @@ def make_plan(
         pull_credentials=delivery.pull_credentials(request.pull_credentials),
         additions=request.additions,
         services=request.services,
+        shares_broker=request.shares_broker,
+        hardware=hardware.resources(request.hardware),
+        hardware_workers=hardware.workers_asked(request),
+        broker=request.broker,
         limits=request.limits,
         deadline=request.deadline,
         lease_duration=request.lease_duration,
@@ -131,6 +146,9 @@ def make_plan(
         worker_memory=request.worker_memory,
         worker_cpu=request.worker_cpu,
         artifacts=request.artifacts,
+        keep=request.keep,
+        report=request.report,
+        reuse=None if request.keep else request.reuse,
     )
 
 
@@ -161,6 +179,20 @@ def reachable_cluster(context: str | None, kubeconfig: Path | None) -> Cluster |
     if choice.embedded and access is None:
         return None
     return connect.connect(choice, access.plain_kubeconfig if access else None)
+
+
+def unreachable(context: str | None, kubeconfig: Path | None) -> str:
+    """Return why the cluster that a run would use cannot be asked, nothing if it can; see ``reachable_cluster``."""
+    cluster = reachable_cluster(context, kubeconfig)
+    if cluster is None:
+        return "the embedded node is not up ('paddock node up' starts it)"
+    try:
+        cluster.send(requests.VERSION, deadline=Deadline(_ASKED_SECONDS), policy=ONCE)
+    except ClusterError as error:
+        return str(error).rstrip(".")
+    finally:
+        cluster.close()
+    return ""
 
 
 def _connected(choice: connect.Choice, request: RunRequest, report: Callable[[str], None]) -> Cluster:

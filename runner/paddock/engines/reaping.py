@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.deadlines import Deadline
-from paddock.errors import ClusterError, InfrastructureError
+from paddock.errors import InfrastructureError, UsageError
 from paddock.specs import PhaseLimits
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     which.add_argument("--run", dest="run_id", type=_run_id, metavar="ID", help=run_help)
     which.add_argument("--watch", action="store_true", help="go on for ever, as a service of the cluster does")
     which.add_argument("--dry-run", action="store_true", help="only name the runs that nobody leads")
+    kept_help = "leave a run that --paddock-keep keeps until its time"
+    parser.add_argument("--except-kept", action="store_true", help=kept_help)
+    alive_help = "with --watch: touch this file after each look, for a probe"
+    parser.add_argument("--alive", type=Path, metavar="FILE", help=alive_help)
     parser.add_argument("--context", help="the kube context, if not the embedded node")
     parser.add_argument("--kubeconfig", type=Path, help="the kubeconfig, if not the default one")
     parser.add_argument(
@@ -64,6 +68,14 @@ def _seconds(text: str) -> float:
 
 def reap(arguments: argparse.Namespace) -> int:
     """End what is meant and print the account; 3 when something is left."""
+    if arguments.alive and not arguments.watch:
+        raise UsageError(
+            f"--alive={arguments.alive} is a file to touch after each look of --watch: say that, or neither."
+        )
+    from paddock.engines import reaper_service  # noqa: PLC0415 - only for one of the ways
+
+    if arguments.watch:
+        reaper_service.make_way()  # before the cluster's client, whose loading is most of its work, is loaded
     from paddock.engines.preparation import has_gone, holder, reachable_cluster  # noqa: PLC0415 - loads the cluster's client
     from paddock.namespaces.reaper import Reaper  # noqa: PLC0415 - as above
 
@@ -73,18 +85,22 @@ def reap(arguments: argparse.Namespace) -> int:
         _say(f"{whose}the embedded node is down, so nothing of it is left")
         return 0
     if arguments.run_id:
-        return _end_one(cluster, arguments.run_id, arguments.wait)
+        return _end_one(cluster, arguments.run_id, arguments.wait, except_kept=arguments.except_kept)
     reaper = Reaper(cluster, holder(), has_gone)
     if arguments.watch:
-        _watch(reaper)
+        reaper_service.run(reaper, _say, arguments.alive)
     found = _observed(reaper)
     return _name(found) if arguments.dry_run else _end(reaper, found, arguments.wait)
 
 
-def _end_one(cluster: Cluster, run_id: str, wait: float) -> int:
-    from paddock.namespaces import release  # noqa: PLC0415 - loads the cluster's client
+def _end_one(cluster: Cluster, run_id: str, wait: float, *, except_kept: bool) -> int:
+    from paddock.namespaces import expiry, pool, release  # noqa: PLC0415 - loads the cluster's client
 
-    account = release.reap(cluster, run_id, seconds=wait)
+    recorded = pool.known_as(cluster, run_id)
+    if except_kept and (until := expiry.kept_until(cluster, recorded)):
+        _say(f"run {run_id}: kept until {until:%Y-%m-%d %H:%M:%S} UTC")
+        return 0
+    account = release.reap(cluster, recorded, seconds=wait)
     _say(f"run {run_id}: {account.verified()}")
     return InfrastructureError.exit_code if account.left else 0
 
@@ -100,10 +116,12 @@ def _observed(reaper: Reaper) -> list[Manifest]:
 
 
 def _name(found: Sequence[Manifest]) -> int:
-    from paddock.namespaces.reaper import run_of  # noqa: PLC0415 - loads the cluster's client
+    from paddock.namespaces import expiry, records  # noqa: PLC0415 - loads the cluster's client
+    from paddock.namespaces.reaper import run_of  # noqa: PLC0415 - as above
 
     for record in found:
-        _say(f"run {run_of(record)}: nobody leads it; the last was {record['spec'].get('holderIdentity')}")
+        reason = "its time is over" if expiry.is_reserved(record) else "nobody leads it"
+        _say(f"run {run_of(record)}: {reason}; the last was {records.leader(record)}")
     if not found:
         _say("every run is led by somebody")
     return 0
@@ -120,18 +138,6 @@ def _end(reaper: Reaper, found: Sequence[Manifest], wait: float) -> int:
     if not found:
         _say("every run is led by somebody; nothing was to be done")
     return InfrastructureError.exit_code if left else 0
-
-
-def _watch(reaper: Reaper) -> None:
-    pause = threading.Event()
-    while not pause.wait(_LOOK_EVERY):
-        try:
-            ended = reaper.sweep(seconds=0)
-        except ClusterError as error:
-            _say(f"{error} Trying again.")
-            continue
-        for run, account in ended.items():
-            _say(f"run {run}: {account.verified()}")
 
 
 def _say(line: str) -> None:

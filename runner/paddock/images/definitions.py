@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from paddock.images.layers import EXECUTABLE_MODE, Content, Directory
 from paddock.images.layout import Image
-from paddock.images.recipes import OWN
+from paddock.images.recipes import BROKER, OWN
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def recipe_files(files: Mapping[str, bytes]) -> dict[str, Entry]:
 
 
 def _recipe_place(name: str) -> str:
-    if name == OWN["broker"]:
+    if name in {BROKER, OWN["broker"]}:
         return f"opt/paddock/etc/{name}"
     return f"{DATA}/{name}" if name.endswith(".conf") else f"{PROGRAMS}/{name}"
 

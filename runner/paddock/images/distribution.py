@@ -252,16 +252,8 @@ def _data_directory(merged: Path) -> dict[str, Entry]:
     data.mkdir()
     os.chown(data, DEFAULT_UID, DEFAULT_UID)
     (program,) = merged.glob("usr/lib/postgresql/*/bin/initdb")
-    options = [
-        "--no-sync",
-        "--no-instructions",
-        "--username=postgres",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-        "--wal-segsize=1",
-    ]
     user = f"--userspec={DEFAULT_UID}:{DEFAULT_UID}"
-    initdb = [f"/{program.relative_to(merged)}", *options, f"--pgdata=/{DATA}"]
+    initdb = [f"/{program.relative_to(merged)}", *recipes.INITDB, f"--pgdata=/{DATA}"]
     debian.run(["chroot", user, str(merged), *initdb], "Initialising the database image")
     return {f"{DATA}/{place}": readable(entry) for place, entry in tree(data).items()} | {DATA: Directory()}
 

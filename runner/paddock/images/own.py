@@ -154,8 +154,7 @@ def _python(reference: str, below: FileSystem, executable: Path, place: str, lin
     if version is None:
         raise UsageError(f"The version of {executable} in the image {reference!r} cannot be told from {real!r}.")
     name = f"python{version[0]}.{version[1]}"
-    folders = [f"{prefix}/lib/{name}/site-packages", f"{prefix}/lib/{name}/dist-packages"]
-    folders += [f"{prefix}/local/lib/{name}/dist-packages", f"{prefix}/lib/python3/dist-packages"]
+    folders = _site_folders(below, prefix, name)
     sites = [site for site in (layers.canonical(folder, links) for folder in folders) if site in below.entries]
     return Python(
         executable=executable,
@@ -163,6 +162,14 @@ def _python(reference: str, below: FileSystem, executable: Path, place: str, lin
         site=sites[0] if sites else folders[0],
         distributions=_distributions(below, sites),
     )
+
+
+def _site_folders(below: FileSystem, prefix: str, name: str) -> list[str]:
+    """Return where this interpreter looks for distributions; Debian's own never looks into ``site-packages``."""
+    of_debian = f"{prefix}/lib/python3/dist-packages"
+    if of_debian not in below.entries:
+        return [f"{prefix}/lib/{name}/site-packages"]
+    return [f"{prefix}/local/lib/{name}/dist-packages", of_debian, f"{prefix}/lib/{name}/dist-packages"]
 
 
 def _followed(place: str, links: Mapping[str, str]) -> str:

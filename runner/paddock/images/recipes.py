@@ -16,6 +16,17 @@ def packages() -> Path:
     return resources.k8s_folder() / "images" / "packages.yaml"
 
 
+INITDB = (
+    "--no-sync",
+    "--no-instructions",
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+    "--wal-segsize=1",  # megabytes; with the default of 16 most of a fresh directory would be an empty log
+)
+"""How a database's data directory is initialised."""
+BROKER = "broker.conf"
+"""Name of the file with Paddock's own settings of the broker."""
 OWN = {"broker": "mosquitto.conf", "database": "own.conf"}
 """Name of the file with the user's settings among those of a service's recipe."""
 

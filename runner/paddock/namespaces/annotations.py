@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from paddock import names
@@ -31,7 +32,7 @@ _BETWEEN_TESTS = 0.2
 write, and of short tests half the workers would be."""
 
 _ANSWER_SECONDS = 2.0
-_PARTING_SECONDS = 0.5
+_PARTING_SECONDS = 0.1
 _LONGEST = 1000  # characters of a node id: a parametrised test can have one of any length
 _COUNTS = ("passed", "failed", "errors", "skipped")
 _ONCE = RetryPolicy(worth_it=lambda _error: False)
@@ -61,9 +62,20 @@ def from_annotations(annotations: Mapping[str, str]) -> Doing | None:
 
 
 class Annotator:
-    """Writes annotations from a thread of its own, each namespace at most once in ``every`` seconds."""
+    """Writes annotations from a thread of its own, each namespace at most once in ``every`` seconds.
 
-    def __init__(self, cluster: Cluster, run_id: str, *, every: float = EVERY) -> None:
+    ``always`` is written with each: what else namespaces are to say that this run has not made itself.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        run_id: str,
+        *,
+        every: float = EVERY,
+        always: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._always = always
         self._cluster, self._run_id, self._every = cluster, run_id, every
         self._pending: dict[str, Doing] = {}
         self._changed = threading.Condition()
@@ -120,6 +132,7 @@ class Annotator:
 
     def _send(self, worker: str, doing: Doing) -> None:
         namespace = names.namespace_name(self._run_id, worker)
-        request = requests.annotate(requests.NAMESPACE, namespace, to_annotations(self._run_id, worker, doing))
+        annotations = {**to_annotations(self._run_id, worker, doing), **self._always}
+        request = requests.annotate(requests.NAMESPACE, namespace, annotations)
         with suppress(NotFound):  # it has gone, and what was to be told of it with it
             self._cluster.send(request, deadline=Deadline(_ANSWER_SECONDS), policy=_ONCE)

@@ -1,120 +1,219 @@
-"""Why a pod does not run, or runs no more, in plain words.
+"""Why workers go: every cause as a row of one table, with its sentence, its remedy and what follows for a replacement.
 
-Pure: reads the pod's own status. It must not ask the cluster.
+Pure. What is told of a lost worker, in the terminal and in JUnit, is written here and nowhere else; ``diagnosis`` finds
+the row. The fate says whose doing it was as well, and with it whether a test that ran meanwhile runs again: after what
+passes, and after nothing else. It must not know how a cause is recognised.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from paddock.specs import Cause, Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from paddock.cluster.requests import Manifest
 
-_PULL = (
-    "Check that the registry runs, the image exists, and nodes may pull it, with --paddock-pull-credentials if need be."
-)
-_REMEDIES: Mapping[str, str] = {
-    "ErrImagePull": _PULL,
-    "ImagePullBackOff": _PULL,
-    "ErrImageNeverPull": "The node has lost an image that was loaded: start the run again, which loads it.",
-    "InvalidImageName": "Check the image's reference.",
-    "CreateContainerConfigError": "Check the Secrets and ConfigMaps that the pod names.",
-    "CreateContainerError": "Look at 'kubectl describe pod' for the runtime's message.",
-    "RunContainerError": "Look at 'kubectl describe pod' for the runtime's message.",
-    "CrashLoopBackOff": "Look at 'kubectl logs --previous' for its last words.",
+class Kind(StrEnum):
+    """The causes; the values are what machines read in JUnit."""
+
+    OUT_OF_MEMORY = "out-of-memory"
+    SIGNAL = "signal"
+    EXIT = "exit"
+    EVICTED = "evicted"
+    STORAGE_EXCEEDED = "storage-exceeded"
+    DRAINED = "drained"
+    PREEMPTED = "preempted"
+    NODE_NOT_READY = "node-not-ready"
+    NODE_TAINTED = "node-tainted"
+    NODE_SHUTDOWN = "node-shutdown"
+    NODE_GONE = "node-gone"
+    NODE_REFUSED = "node-refused"
+    DEVICE_REFUSED = "device-refused"
+    RUNTIME_GONE = "runtime-gone"
+    POD_FAILED = "pod-failed"
+    DEADLINE = "deadline"
+    POD_DELETED = "pod-deleted"
+    NAMESPACE_DELETED = "namespace-deleted"
+    SUPERVISOR_LOST = "supervisor-lost"
+    UNREACHABLE = "unreachable"
+    IMAGE = "image"
+    NOT_STARTED = "not-started"
+    QUOTA = "quota"
+    UNSCHEDULABLE = "unschedulable"
+    UNPLACED = "unplaced"
+    REFUSED = "refused"
+    LATE = "late"
+    TURN = "waits-its-turn"
+    RUN_LOST = "run-lost"
+
+
+class Row(NamedTuple):
+    """What is said of a cause; braces stand for what ``tell`` is given."""
+
+    fate: Fate
+    sentence: str
+    remedy: str
+
+
+_ELSEWHERE = "A worker in its place may be luckier."
+TABLE: Mapping[Kind, Row] = {
+    # ---- what tests and workers do themselves
+    Kind.OUT_OF_MEMORY: Row(
+        Fate.OWN,
+        "{who} was killed for exceeding its memory limit{figures}.",
+        "Raise --paddock-worker-memory, or find out what the test needs it for.",
+    ),
+    Kind.SIGNAL: Row(
+        Fate.OWN,
+        # SIGKILL too: what the kernel kills for memory is counted in the pod's cgroup and told above, and the cluster
+        # ends containers, not processes in them. Whoever sent it was inside.
+        "Its process was ended by {signal}{how}.",
+        "What it wrote to stderr stands above, with its stacks if Python had the time.",
+    ),
+    Kind.EXIT: Row(
+        Fate.OWN,
+        "Its process exited with code {code}{how}.",
+        "Something in it called os._exit or ended the interpreter; what it wrote to stderr stands above.",
+    ),
+    Kind.STORAGE_EXCEEDED: Row(
+        Fate.OWN,
+        "The node{node} evicted its pod for writing more than its limit allows: {message}",
+        "Raise the limit in [tool.paddock.pod], or have the tests write less.",
+    ),
+    # ---- what may not happen again
+    Kind.EVICTED: Row(
+        Fate.PASSING,
+        "The node{node} evicted its pod, being short of {pressure}: {message}",
+        "Run fewer workers at once, or raise the requests of what needs the most in [tool.paddock.pod].",
+    ),
+    Kind.DRAINED: Row(
+        Fate.PASSING,
+        "Its pod was evicted on request, as 'kubectl drain' and autoscalers do: {message}",
+        f"Keep runs away from nodes that are emptied. {_ELSEWHERE}",
+    ),
+    Kind.PREEMPTED: Row(
+        Fate.PASSING,
+        "Its pod was preempted, to make room for one of higher priority: {message}",
+        "Give the pods a priority-class in [tool.paddock.pod], or run when the cluster has room.",
+    ),
+    Kind.NODE_NOT_READY: Row(
+        Fate.PASSING,
+        "Its node{node} is not ready{since}: {message}",
+        f"Look at the node's kubelet. {_ELSEWHERE}",
+    ),
+    Kind.NODE_TAINTED: Row(
+        Fate.PASSING,
+        "Its node{node} repels pods that do not tolerate its taint{taints}, and its pod was deleted: {message}",
+        "Add tolerations in [tool.paddock.pod] if the pods may run there.",
+    ),
+    Kind.NODE_SHUTDOWN: Row(Fate.PASSING, "Its node{node} was shut down: {message}", _ELSEWHERE),
+    Kind.NODE_GONE: Row(Fate.PASSING, "Its node{node} does not exist any more: {message}", _ELSEWHERE),
+    Kind.NODE_REFUSED: Row(
+        Fate.PASSING,
+        "The node{node} that the scheduler had chosen refused its pod: {message}",
+        f"Others were quicker to take what it had. {_ELSEWHERE}",
+    ),
+    Kind.DEVICE_REFUSED: Row(
+        Fate.PASSING,
+        "The node{node} refused its pod for want of a device: {message}",
+        "Look at the device plugin's log and at who holds the devices.",
+    ),
+    Kind.RUNTIME_GONE: Row(
+        Fate.PASSING,
+        "The container runtime of the node{node} went away while it started container {container}: {message}",
+        f"Look at the log of containerd, or what runs containers there. {_ELSEWHERE}",
+    ),
+    Kind.POD_FAILED: Row(
+        Fate.PASSING,
+        "Its pod failed on the node{node} with the reason {reason}: {message}",
+        f"The Kubernetes documentation of that reason says what to do. {_ELSEWHERE}",
+    ),
+    Kind.POD_DELETED: Row(
+        Fate.PASSING,
+        "Its pod was deleted, and not by this run.",
+        "Somebody, or a controller, deletes pods in namespaces of Paddock: the API server's audit log says who.",
+    ),
+    Kind.NAMESPACE_DELETED: Row(
+        Fate.PASSING,
+        "Its namespace {namespace} was deleted, and not by this run.",
+        "Somebody, or a controller, deletes namespaces of Paddock: the API server's audit log says who.",
+    ),
+    Kind.SUPERVISOR_LOST: Row(
+        Fate.PASSING,
+        "Its pod's first process, the supervisor, {how}, and the worker with it.",
+        "Nothing in a pod can do that to it: look at who may do so on the node{node}.",
+    ),
+    Kind.UNREACHABLE: Row(
+        Fate.PASSING,
+        "Nobody could reach it any more: {message}",
+        "Look at the API server, the kubelet of its node, and proxies on the way that cut streams.",
+    ),
+    # ---- what lasts until somebody changes something
+    Kind.DEADLINE: Row(
+        Fate.LASTING,
+        "Its pod had run for as long as pods of this run may, {seconds} s.",
+        "Allow more with --paddock-deadline, or use more workers.",
+    ),
+    Kind.IMAGE: Row(
+        Fate.LASTING,
+        "Container {container} cannot have its image {image}: {reason}: {message}",
+        "Check that the registry runs, the image exists, and nodes may pull it, with --paddock-pull-credentials "
+        "if need be.",
+    ),
+    Kind.NOT_STARTED: Row(
+        Fate.LASTING,
+        "{who} could not be started: {message}",
+        "Look at what it is told to run, mount and read.",
+    ),
+    Kind.QUOTA: Row(
+        Fate.LASTING,
+        "The quota {quota!r} of namespace {namespace} leaves no room for {what}: {figures}.",
+        "Raise the quota, or ask for less in [tool.paddock.pod].",
+    ),
+    Kind.UNSCHEDULABLE: Row(
+        Fate.LASTING,
+        "No node has room for its pod: {figures}. The scheduler says: {message}",
+        "Ask for less, for fewer workers, or add nodes.",
+    ),
+    Kind.UNPLACED: Row(Fate.LASTING, "No node takes its pod. The scheduler says: {message}", "{place}"),
+    Kind.REFUSED: Row(
+        Fate.LASTING,
+        "Its namespace {namespace} could not be made: {message}",
+        "Change what the answer names, or ask whoever runs the cluster.",
+    ),
+    Kind.LATE: Row(
+        Fate.LASTING,
+        "Its pod does not run yet: {message}",
+        "More time is allowed by --paddock-scheduling-limit.",
+    ),
+    Kind.TURN: Row(
+        Fate.LASTING,
+        "It waits for {words}.",
+        "How long it waits is set by --paddock-wait.",
+    ),
+    Kind.RUN_LOST: Row(Fate.LASTING, "{message}", "Start the run again."),
 }
-"""Reasons for waiting that do not pass by themselves, with what to do about each."""
+"""Every cause, once."""
 
 
-_UNPLACED = (
-    ("affinity/selector", "Compare node-selector and affinity in [tool.paddock.pod] with the nodes' labels."),
-    ("untolerated taint", "Add tolerations in [tool.paddock.pod] if the pods may run there."),
-    ("", "Ask for fewer workers or more nodes."),
-)
-"""What the scheduler says -> what to do about it; the first that holds."""
+def tell(kind: Kind, **facts: object) -> Cause:
+    """Return a cause in words; ``facts`` fill the braces of its row.
+
+    Raises:
+        KeyError: a fact is missing.
+    """
+    row = TABLE[kind]
+    return Cause(
+        kind=kind.value,
+        sentence=_ended(row.sentence.format(**facts)),
+        remedy=row.remedy.format(**facts),
+        fate=row.fate,
+    )
 
 
-def _unplaced(message: str) -> str:
-    return next(remedy for sign, remedy in _UNPLACED if sign in message)
-
-
-def hopeless(pod: Manifest) -> str:
-    """Return why waiting for the pod to run is pointless; empty while there is hope."""
-    return _ended(pod) or next(_stuck(pod), "")
-
-
-def pending(pod: Manifest) -> str:
-    """Return what a pod that does not run yet is waiting for."""
-    unschedulable = (one for one in _conditions(pod) if one["type"] == "PodScheduled" and one["status"] == "False")
-    for condition in unschedulable:
-        message = condition.get("message", "no reason given")
-        return f"it cannot be scheduled: {message.rstrip('.')}. {_unplaced(message)}"
-    for status in _statuses(pod):
-        waiting = status["state"].get("waiting", {})
-        if waiting:
-            return f"container {status['name']} waits: {waiting.get('reason', '')} {waiting.get('message', '')}".strip()
-    return f"its phase is {pod.get('status', {}).get('phase', 'unknown')}"
-
-
-def is_running(pod: Manifest) -> bool:
-    """Whether every container of the pod has been started and runs."""
-    statuses = list(_statuses(pod))
-    return bool(statuses) and all("running" in status["state"] for status in statuses)
-
-
-def ended(pod: Manifest) -> str:
-    """Return why a pod that ran does not run any more; empty while it runs."""
-    if pod["metadata"].get("deletionTimestamp"):
-        return "its pod was deleted"
-    return _ended(pod)
-
-
-def _ended(pod: Manifest) -> str:
-    status = pod.get("status", {})
-    for container in _statuses(pod):
-        over = container["state"].get("terminated") or {}
-        if over.get("reason") == "OOMKilled":
-            name = container["name"]
-            return f"container {name} was killed for exceeding its memory limit{_limit(pod, name)}"
-    if status.get("phase") in {"Failed", "Succeeded"}:
-        return _over(pod, status)
-    return ""
-
-
-def _over(pod: Manifest, status: Mapping[str, Any]) -> str:
-    reason = " ".join(filter(None, (status.get("reason"), status.get("message"))))
-    codes = [str(over.get("exitCode")) for _, over in _terminated(pod)]
-    told = [
-        f"container {name}: {over.get('reason', 'ended')}: {over['message'].strip()}"
-        for name, over in _terminated(pod)
-        if over.get("message")  # of a container that could not be started, this is all that is known
-    ]
-    return reason or "; ".join(told) or f"its pod ended with exit code {', '.join(codes) or 'unknown'}"
-
-
-def _terminated(pod: Manifest) -> list[tuple[str, dict[str, Any]]]:
-    return [(one["name"], one["state"]["terminated"]) for one in _statuses(pod) if "terminated" in one["state"]]
-
-
-def _limit(pod: Manifest, container: str) -> str:
-    limits = {one["name"]: one.get("resources", {}).get("limits", {}) for one in pod["spec"]["containers"]}
-    memory = limits.get(container, {}).get("memory")
-    return f" of {memory}" if memory else ""
-
-
-def _stuck(pod: Manifest) -> Iterator[str]:
-    for status in _statuses(pod):
-        waiting = status["state"].get("waiting") or {}
-        remedy = _REMEDIES.get(waiting.get("reason", ""))
-        if remedy:
-            yield f"container {status['name']}: {waiting['reason']}: {waiting.get('message', 'no message')}. {remedy}"
-
-
-def _statuses(pod: Manifest) -> list[dict[str, Any]]:
-    return [one for one in pod.get("status", {}).get("containerStatuses", []) if one.get("state")]
-
-
-def _conditions(pod: Manifest) -> list[dict[str, Any]]:
-    return list(pod.get("status", {}).get("conditions", []))
+def _ended(sentence: str) -> str:
+    """Return a sentence with one full stop, whatever the message at its end brought along."""
+    return f"{sentence.rstrip(' .:')}."

@@ -12,23 +12,59 @@ from paddock.namespaces.templates import load
 
 if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
-    from paddock.specs import DeclaredService
+    from paddock.declared_services import DeclaredService
 
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ALWAYS = ("serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")
+"""Of a pod's spec: no account of its own, no token, and no variables that nobody asked for."""
 _EVERY = {"periodSeconds": 1, "failureThreshold": 3}
 """Kubernetes' default of 10 s between two looks would be most of the time until the first test."""
 
 
 def objects(service: DeclaredService, worker_image: str, programs: str) -> list[Manifest]:
     """Return the service's objects; ``programs`` is the folder of the environment's programs in ``worker_image``."""
-    pod, reached = copy.deepcopy(load("declared"))
-    for manifest in (pod, reached):
-        manifest["metadata"]["name"] = service.name
-    reached["spec"]["ports"][0]["port"] = service.port
-    _complete(pod["spec"]["containers"][0], service)
+    service = service.listening(service.name, service.port)
+    if service.objects:
+        return _own(service, worker_image, programs)
+    return [pod(service, worker_image, programs), _reached(service, "main")]
+
+
+def pod(service: DeclaredService, worker_image: str, programs: str) -> Manifest:
+    """Return the pod alone; its placeholders have their values already."""
+    made = copy.deepcopy(load("declared")[0])
+    made["metadata"]["name"] = service.name
+    _complete(made["spec"]["containers"][0], service)
     if service.image is None:
-        _run_the_project(pod["spec"]["containers"][0], worker_image, programs)
-    return [pod, reached]
+        _run_the_project(made["spec"]["containers"][0], worker_image, programs)
+    return made
+
+
+def _reached(service: DeclaredService, target: str | int) -> Manifest:
+    reached = copy.deepcopy(load("declared")[1])
+    reached["metadata"]["name"] = service.name
+    reached["spec"]["ports"][0] |= {"port": service.port, "targetPort": target}
+    return reached
+
+
+def _own(service: DeclaredService, worker_image: str, programs: str) -> list[Manifest]:
+    """Return the user's own objects, completed by what every pod of ours has and by what was not said."""
+    made = [copy.deepcopy(dict(one)) for one in service.objects]
+    for one in made:
+        if one["kind"] == "Pod":
+            _complete_own(one, service, worker_image, programs)
+    if ("Service", service.name) not in [(one["kind"], one["metadata"]["name"]) for one in made]:
+        made.append(_reached(service, service.port))
+    return made
+
+
+def _complete_own(manifest: Manifest, service: DeclaredService, worker_image: str, programs: str) -> None:
+    spec, ours = manifest["spec"], load("declared")[0]["spec"]
+    spec |= {key: value for key, value in ours.items() if key in _ALWAYS or key not in spec}
+    for container in (*spec["containers"], *spec.get("initContainers", ())):
+        if "image" not in container:
+            _run_the_project(container, worker_image, programs)
+    if manifest["metadata"]["name"] == service.name:
+        spec["containers"][0].setdefault("readinessProbe", _EVERY | dict(service.readiness))
 
 
 def _complete(container: dict[str, Any], service: DeclaredService) -> None:
@@ -45,7 +81,8 @@ def _complete(container: dict[str, Any], service: DeclaredService) -> None:
 
 def _run_the_project(container: dict[str, Any], worker_image: str, programs: str) -> None:
     container["image"] = worker_image
-    container["env"][:0] = [
+    container["env"] = [
         {"name": "PATH", "value": f"{programs}:{_USUAL_PATH}"},
         {"name": "HOME", "value": "/home/paddock"},
+        *container.get("env", ()),
     ]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _BEATS = 3
 """Renewals in the time that one counts: two may be lost."""
 
+_PARTING_SECONDS = 0.1
+"""For a thread that only sleeps to end; one that waits for an answer ends with the process."""
+
 
 class Heart:
     """Beats from ``start`` to ``close``; an API server that does not answer is asked again at the next beat."""
@@ -38,20 +41,28 @@ class Heart:
         self._thread.start()
 
     def close(self) -> None:
-        """Beat no more."""
+        """Beat no more; a beat under way is not waited for long."""
         self._closing.set()
-        self._thread.join()
+        self._thread.join(_PARTING_SECONDS)
+
+    def ask(self) -> str:
+        """Beat at once and return ``lost``: what was just deleted may have been deleted by who leads the run now."""
+        self._renew()
+        return self._lost
 
     def _beat(self) -> None:
         while not self._lost and not self._closing.wait(self._pause):
-            try:
-                holder = records.beat(self._cluster, self._run_id)
-            except NotFound:
-                self._lost = f"The run {self._run_id} is recorded no more: it was ended from elsewhere."
-            except ClusterError:
-                continue
-            else:
-                self._lost = "" if holder == self._holder else self._taken(holder)
+            self._renew()
+
+    def _renew(self) -> None:
+        try:
+            holder = records.beat(self._cluster, self._run_id)
+        except NotFound:
+            self._lost = self._lost or f"The run {self._run_id} is recorded no more: it was ended from elsewhere."
+        except ClusterError:
+            pass  # asked again at the next beat
+        else:
+            self._lost = self._lost or ("" if holder == self._holder else self._taken(holder))
 
     def _taken(self, holder: str) -> str:
         return f"The run {self._run_id} was taken over by {holder}, since its record had not been renewed in time."

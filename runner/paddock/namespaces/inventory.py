@@ -5,13 +5,13 @@ Pure but for ``read``, which asks for three lists. It must not change anything, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.cluster import requests
-from paddock.namespaces import causes, records
+from paddock.namespaces import diagnosis, expiry, records
 from paddock.namespaces.annotations import from_annotations
 from paddock.specs import ENDED
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from paddock.specs import Doing
 
 ENDING, MAKING, PENDING, STARTING, FAILED = "ending", "making", "pending", "starting", "failed"
+KEPT, WARM, SERVING = "kept", "warm", "serving"
 """What a worker is at where it cannot say so itself; the rest stands in ``specs``."""
 
 
@@ -73,6 +74,8 @@ class RunState:
     """User, machine and process that leads the run; empty where the run is not recorded."""
     since: datetime | None
     workers: Sequence[WorkerState]
+    left: float | None = None
+    """Seconds until what nobody leads on purpose is ended; ``None`` for every other run."""
 
 
 def read(cluster: Cluster) -> list[RunState]:
@@ -82,6 +85,7 @@ def read(cluster: Cluster) -> list[RunState]:
         cluster.list_objects(requests.NAMESPACE, selector=ours),
         cluster.list_objects(requests.POD, selector=ours),
         records.recorded(cluster),
+        cluster.time(),
     )
 
 
@@ -89,21 +93,45 @@ def inventory(
     namespaces: Iterable[Manifest],
     pods: Iterable[Manifest],
     records: Iterable[Manifest],
+    now: datetime | None = None,
 ) -> list[RunState]:
-    """Return the runs that these objects, found by our label, make up; the oldest first."""
+    """Return the runs that these objects, found by our label, make up; the oldest first.
+
+    ``now`` is the API server's time, for those that have one left.
+    """
     found = [one for one in pods if _label(one, names.RUN)]
     workers = [_worker(one, found) for one in namespaces if _label(one, names.RUN)]
     recorded = {_label(one, names.RUN): one for one in records}
     run_ids = sorted({*recorded, *(worker.run_id for worker in workers)})
     runs = [_run(run_id, recorded.get(run_id), [one for one in workers if one.run_id == run_id]) for run_id in run_ids]
+    if now:
+        runs = [_timed(run, recorded.get(run.run_id), now) for run in runs]
+    runs = [_called(run, recorded.get(run.run_id)) for run in runs]
     return sorted(runs, key=lambda run: run.since.timestamp() if run.since else 0)
+
+
+def _called(run: RunState, record: Manifest | None) -> RunState:
+    """Return the run under the id that its user knows, if it has taken over what waited under another."""
+    called = _label(record, names.ALSO) if record else ""
+    workers = [replace(one, run_id=called) for one in run.workers]
+    return replace(run, run_id=called, workers=workers) if called else run
+
+
+def _timed(run: RunState, record: Manifest | None, now: datetime) -> RunState:
+    """Return the run with the time it has left, if its record is reserved."""
+    if record is None or not expiry.is_reserved(record):
+        return run
+    until = expiry.until(record) or now
+    phase = WARM if expiry.is_warm(record) else KEPT
+    workers = [one if one.phase == ENDING else replace(one, phase=phase) for one in run.workers]
+    return replace(run, workers=workers, left=(until - now).total_seconds())
 
 
 def _run(run_id: str, record: Manifest | None, workers: Sequence[WorkerState]) -> RunState:
     begun = [worker.since for worker in workers if worker.since]
     return RunState(
         run_id=run_id,
-        holder=str(record["spec"].get("holderIdentity", "")) if record else "",
+        holder=records.leader(record) if record else "",
         since=_created(record) if record else min(begun, default=None),
         workers=sorted(workers, key=lambda worker: (len(worker.name), worker.name)),  # gw2 before gw10
     )
@@ -129,14 +157,15 @@ def _worker(namespace: Manifest, pods: Iterable[Manifest]) -> WorkerState:
 def _phase(namespace: Manifest, pods: Iterable[Manifest], doing: Doing | None) -> str:
     if "deletionTimestamp" in namespace["metadata"]:
         return ENDING
-    worker = next((pod for pod in pods if _label(pod, names.COMPONENT) == "worker"), None)
-    if worker is None:
+    shared = _label(namespace, names.WORKER) == names.SHARED
+    main = next((pod for pod in pods if shared or _label(pod, names.COMPONENT) == "worker"), None)
+    if main is None:
         return MAKING
-    if causes.hopeless(worker):
+    if diagnosis.hopeless(main):
         return ENDED if doing and doing.phase == ENDED else FAILED
-    if not causes.is_running(worker):
+    if not diagnosis.is_running(main):
         return PENDING
-    return doing.phase if doing else STARTING
+    return SERVING if shared else doing.phase if doing else STARTING
 
 
 def _pod(pod: Manifest) -> PodState:
@@ -157,9 +186,9 @@ def _ports(pod: Manifest) -> Iterator[int]:
 def _pod_state(pod: Manifest) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return "its pod is being deleted"
-    if reason := causes.hopeless(pod):
-        return reason
-    return "running" if causes.is_running(pod) else causes.pending(pod)
+    if reason := diagnosis.hopeless(pod):
+        return str(reason)
+    return "running" if diagnosis.is_running(pod) else diagnosis.pending(pod).sentence
 
 
 def _label(manifest: Manifest, key: str) -> str:

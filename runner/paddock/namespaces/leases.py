@@ -7,16 +7,20 @@ It must not know streams, services' meaning or pytest.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.cluster import requests
 from paddock.cluster.retrying import RetryPolicy, is_transient
-from paddock.cluster.watching import Watch
+from paddock.cluster.watching import Watch, key_of
+from paddock.daemons import DaemonExecutor
 from paddock.deadlines import Deadline
 from paddock.errors import ClusterError, LeaseError, NotAllowed
-from paddock.namespaces import causes
+from paddock.namespaces import diagnosis, inquiry
+from paddock.namespaces.causes import Kind, tell
+from paddock.namespaces.ways import WORKER, Ways
+from paddock.specs import ASKED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,10 +29,7 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
     from paddock.cluster.watching import Key
     from paddock.namespaces.manifests import NamespaceObjects
-    from paddock.specs import PhaseLimits
-
-_REQUESTS_AT_ONCE = 8
-"""More make the API server of a small node no faster, and its priority and fairness queues slower."""
+    from paddock.specs import Cause, PhaseLimits, Way
 
 _HEAD_START = 2.0
 """Seconds that services wait at most until the worker has collected its tests. On two processors everything at once
@@ -51,11 +52,14 @@ class Leases:
 
     def __init__(self, cluster: Cluster, run_id: str, limits: PhaseLimits) -> None:
         self._cluster, self._limits = cluster, limits
-        self._pool = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="lease-request")
+        self._pool = DaemonExecutor(requests.AT_ONCE, "lease-request")
         self._makers: dict[str, Future[None]] = {}
-        self._refused: dict[Key, str] = {}
+        self._refused: dict[Key, Cause] = {}
+        self._failures: dict[str, Cause] = {}
         self._head_starts: dict[str, threading.Event] = {}
         self._asked: list[str] = []
+        self.ways = Ways()
+        self._given_up: set[str] = set()
         self._lock = threading.Lock()
         self._coordinators: list[threading.Thread] = []
         self._pods = Watch(cluster, requests.POD, names.selector(names.labels(run_id)))
@@ -70,6 +74,11 @@ class Leases:
         """The latest state of all pods of the run."""
         return self._pods.objects
 
+    @property
+    def seen(self) -> Mapping[Key, Manifest]:
+        """The latest state of all pods of the run, and of those that have gone the last one."""
+        return self._pods.seen
+
     def begin(self, objects: NamespaceObjects) -> None:
         """Start making a namespace and return; failures are told by ``await_worker``."""
         made: Future[None] = Future()
@@ -77,9 +86,39 @@ class Leases:
             self._makers[objects.name] = made
             self._head_starts[objects.name] = threading.Event()
             self._asked.append(objects.name)
+            self.ways.note(objects.name, ASKED)
             thread = threading.Thread(target=self._make, args=(objects, made), name=objects.name, daemon=True)
             self._coordinators.append(thread)
         thread.start()
+
+    def adopt(self, namespace: str) -> None:
+        """Take in a namespace that is there already, whole."""
+        made: Future[None] = Future()
+        made.set_result(None)
+        with self._lock:
+            self._makers[namespace], self._head_starts[namespace] = made, threading.Event()
+            self._asked.append(namespace)
+            self.ways.note(namespace, ASKED)
+
+    def await_whole(self, seconds: float) -> bool:
+        """Return whether every namespace has all its objects, waiting up to ``seconds`` for those under way."""
+        deadline = Deadline(seconds)
+        for head_start in list(self._head_starts.values()):
+            head_start.set()
+        for thread in list(self._coordinators):
+            thread.join(deadline.remaining())
+        made = all(one.done() and one.exception() is None for one in self._makers.values())
+        return made and not self._refused and not any(thread.is_alive() for thread in self._coordinators)
+
+    def give_up(self, namespace: str) -> bool:
+        """Make nothing more of a namespace; return whether it may be deleted now, since its making has come to rest.
+
+        A deletion beside its making could be overtaken: the namespace would be there afterwards.
+        """
+        self._given_up.add(namespace)
+        self._head_starts[namespace].set()
+        wait([self._makers[namespace]], self._limits.namespace)
+        return self._makers[namespace].done()
 
     def end_head_start(self, namespace: str) -> None:
         """Let the services of ``namespace`` be made now: its worker is ready for tests."""
@@ -109,21 +148,65 @@ class Leases:
         if self._pods.wait(lambda pods: self._runs(pods.get(key), namespace), deadline) is None:
             raise self._too_late(namespace, self._pods.objects.get(key))
 
-    def cause(self, namespace: str) -> str:
-        """Return why the worker pod of ``namespace`` is gone, in plain words; empty while it runs."""
-        pod = self._pods.objects.get((namespace, "worker"))
-        return causes.ended(pod) if pod else f"pod worker in namespace {namespace} is gone"
+    def start(self, pod: Manifest, seconds: float) -> str:
+        """Make one more pod and wait until its probe passes; return its address.
 
-    def await_end(self, namespace: str, seconds: float) -> str:
-        """Wait up to ``seconds`` for news of a worker pod's end and return its cause; empty when there is none."""
-        return self._pods.wait(lambda _: self.cause(namespace) or None, Deadline(seconds)) or ""
+        Raises:
+            ClusterError: it is refused.
+            LeaseError: it does not get ready within ``seconds``, or cannot run.
+        """
+        self._create(pod, Deadline(self._limits.namespace))
+        namespace, name = key = key_of(pod)
+        address = self._pods.wait(lambda pods: _address(pods.get(key), namespace, name), Deadline(seconds))
+        if address is None:
+            raise LeaseError(
+                f"Pod {name} in namespace {namespace} did not pass its probe within {seconds:g} s: look at its log, or "
+                "allow more with --paddock-service-limit."
+            )
+        return address
+
+    def end(self, namespace: str, name: str) -> None:
+        """End one pod, and wait until it has gone."""
+        if self._cluster.delete(requests.delete_pod(namespace, name)):
+            self._pods.wait(lambda pods: (namespace, name) not in pods or None, Deadline(self._limits.namespace))
+
+    def way(self, namespace: str) -> Way:
+        """Return how far a worker pod has come, and what it waits for; asks nobody."""
+        return self.ways.of(namespace, self._pods.objects.get((namespace, WORKER)))
+
+    def cause(self, namespace: str) -> Cause | None:
+        """Return why the worker pod of ``namespace`` is gone or never came; ``None`` while it runs. Asks nobody."""
+        key = (namespace, "worker")
+        pod = self._pods.objects.get(key)
+        if pod or namespace in self._failures:
+            return self._failures.get(namespace) or (diagnosis.ended(pod) if pod else None)
+        last = self._pods.gone.get(key)
+        return (diagnosis.ended(last) if last else None) or tell(Kind.POD_DELETED)
+
+    def obstacle(self, namespace: str) -> Cause | None:
+        """Return why the scheduler has found no node for the worker pod of ``namespace`` so far. Asks nobody."""
+        pod = self._pods.objects.get((namespace, "worker"))
+        return diagnosis.unscheduled(pod) if pod else None
+
+    def explained(self, namespace: str, seconds: float, otherwise: Cause | None = None) -> Cause | None:
+        """Wait up to ``seconds`` for news of a worker pod's end; return its cause, or ``otherwise``, made exact."""
+        found = self.await_end(namespace, seconds) or otherwise
+        key = (namespace, "worker")
+        pod = self._pods.objects.get(key) or self._pods.gone.get(key)
+        return inquiry.exact(self._cluster, found, pod) if found and pod else found
+
+    def await_end(self, namespace: str, seconds: float) -> Cause | None:
+        """Wait up to ``seconds`` for news of a worker pod's end and return its cause; asks nobody."""
+        return self._pods.wait(lambda _: self.cause(namespace), Deadline(seconds))
 
     def await_failure(self, told: Collection[Key]) -> tuple[Key, str] | None:
         """Wait for a service's pod that cannot run and is not among ``told``; ``None`` once this is closed."""
 
         def find(pods: Mapping[Key, Manifest]) -> tuple[Key, str] | None:
-            reasons = {key: causes.hopeless(pod) for key, pod in pods.items() if key[1] != "worker"} | self._refused
-            return next(((key, reason) for key, reason in reasons.items() if reason and key not in told), None)
+            self.ways.look(pods)  # here every change of a pod comes by
+            reasons = {key: diagnosis.hopeless(pod) for key, pod in pods.items() if key[1] != "worker"} | self._refused
+            found = ((key, str(reason)) for key, reason in reasons.items() if reason and key not in told)
+            return next(found, None)
 
         return self._pods.wait(find, Deadline(threading.TIMEOUT_MAX))
 
@@ -140,6 +223,8 @@ class Leases:
         deadline = Deadline(self._limits.namespace)
         try:
             for stage in objects.stages:
+                if made.done() and objects.name in self._given_up:
+                    return
                 for request in [self._pool.submit(self._create, manifest, deadline) for manifest in stage]:
                     request.result()
                 if any(manifest["kind"] == "Pod" for manifest in stage) and not made.done():
@@ -149,26 +234,39 @@ class Leases:
             self._tell_refusal(objects, made, str(error) or type(error).__name__)
 
     def _tell_refusal(self, objects: NamespaceObjects, made: Future[None], reason: str) -> None:
+        cause = diagnosis.refused(objects.name, reason)
         if not made.done():
-            made.set_exception(LeaseError(f"Namespace {objects.name} could not be made: {reason}"))
-            return
-        self._refused |= {(objects.name, service): f"it could not be made: {reason}" for service in objects.services}
+            made.set_exception(self._failed(objects.name, cause, str(cause)))
+        self._refused |= {(objects.name, service): cause for service in objects.services}
         self._pods.notify()
+
+    def _failed(self, namespace: str, cause: Cause, sentence: str) -> LeaseError:
+        self._failures[namespace] = cause
+        return LeaseError(sentence)
 
     def _create(self, manifest: Manifest, deadline: Deadline) -> None:
         self._cluster.create(manifest, deadline=deadline, policy=POLICY)
 
-    @staticmethod
-    def _runs(pod: Manifest | None, namespace: str) -> bool | None:
+    def _runs(self, pod: Manifest | None, namespace: str) -> bool | None:
         if pod is None:
             return None
-        if reason := causes.hopeless(pod):
-            raise LeaseError(f"Pod worker in namespace {namespace} cannot run: {reason}")
-        return causes.is_running(pod) or None
+        if cause := diagnosis.hopeless(pod):
+            raise self._failed(namespace, cause, f"Pod worker in namespace {namespace} cannot run. {cause}")
+        return diagnosis.is_running(pod) or None
 
     def _too_late(self, namespace: str, pod: Manifest | None) -> LeaseError:
-        reason = causes.pending(pod) if pod else "the API server has not shown it"
-        return LeaseError(
-            f"Pod worker in namespace {namespace} did not run within {self._limits.scheduling:.0f} s: {reason}. "
-            "More time is allowed by --paddock-scheduling-limit.",
-        )
+        waits = f"did not run within {self._limits.scheduling:.0f} s"
+        if pod is None:
+            return LeaseError(f"Pod worker in namespace {namespace} {waits}: the API server has not shown it.")
+        cause = inquiry.exact(self._cluster, diagnosis.pending(pod, inquiry.nodes(self._cluster)), pod)
+        more = tell(Kind.LATE, message="").remedy
+        text = f"Pod worker in namespace {namespace} {waits}. {cause}"
+        return self._failed(namespace, cause, text if more in text else f"{text} {more}")
+
+
+def _address(pod: Manifest | None, namespace: str, name: str) -> str | None:
+    if pod is None:
+        return None
+    if cause := diagnosis.hopeless(pod):
+        raise LeaseError(f"Pod {name} in namespace {namespace} cannot run. {cause}")
+    return str(pod["status"]["podIP"]) if diagnosis.is_ready(pod) else None

@@ -1,4 +1,4 @@
-"""The objects of one worker's namespace, from the YAML of ``k8s/namespace`` completed as data.
+"""The objects of a worker's namespace, or of what workers share, from the YAML of ``k8s/namespace`` completed as data.
 
 Pure but for reading those files once. It must not talk to a cluster.
 """
@@ -15,9 +15,10 @@ from paddock.namespaces.templates import load
 from paddock.specs import DEFAULT_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from paddock.cluster.requests import Manifest
+    from paddock.declared_services import DeclaredService
     from paddock.specs import RunPlan
 
 SOCKET = "/run/paddock/worker.sock"
@@ -26,13 +27,18 @@ SOCKET = "/run/paddock/worker.sock"
 _SUPERVISOR = "/opt/paddock/lib/paddock/workers/inpod/__main__.py"
 
 _FILES = ("namespace", "account", "policy", "pull", "limits", "broker", "database", "worker", "quota")
+_OF_A_SHARER = (*(file for file in _FILES if file != "broker"), "to-shared")
+"""Of a worker that shares its broker."""
+_SHARED_MEMORY = "1Gi"
+"""Limit of what serves all workers: as much as eight brokers of their own may take."""
+_SHARED = ("namespace", "account", "policy", "from-workers", "pull", "limits", "broker", "quota")
 
 _STAGES: tuple[frozenset[str], ...] = (
     frozenset({"Namespace"}),
     # The Secret that images are pulled with: a kubelet that does not find it goes on without, and fails.
     frozenset({"ServiceAccount", "NetworkPolicy", "Secret/pull"}),
     frozenset({"Pod/worker"}),
-    frozenset({"Secret", "LimitRange", "Service"}),
+    frozenset({"Secret", "ConfigMap", "LimitRange", "Service"}),
     frozenset({"Pod"}),
     # Last: a quota counts what exists, but until its controller has counted it refuses every pod (some 20 ms).
     frozenset({"ResourceQuota"}),
@@ -73,7 +79,7 @@ def build(
     *,
     warm: str = "",
 ) -> NamespaceObjects:
-    """Return the objects of ``worker``'s namespace.
+    """Return the objects of ``worker``'s namespace; of ``names.SHARED`` those of what serves all workers.
 
     ``credentials`` maps the name of each Secret to its entries; ``warm`` is the process that the pod's supervisor
     starts before it is asked, see ``workers.worker.warm_order``.
@@ -82,19 +88,45 @@ def build(
         UsageError: what the user adds to pods would change what Paddock sets.
     """
     namespace = names.namespace_name(plan.run_id, worker)
-    templates = (raw for raw in load(*_FILES) if plan.pull_credentials or raw["metadata"].get("name") != PULL)
-    raws = [*copy.deepcopy(list(templates)), *_declared(plan)]
+    loaded = load(*_files(plan, worker))
+    templates = (raw for raw in loaded if plan.pull_credentials or raw["metadata"].get("name") != PULL)
+    raws = [*copy.deepcopy(list(templates)), *(() if worker == names.SHARED else _declared(plan))]
     manifests = [_complete(raw, plan, worker, namespace) for raw in raws]
     for manifest in manifests:
-        if manifest["kind"] == "Secret":
+        if manifest["kind"] == "Secret" and manifest["metadata"]["name"] in {PULL, *credentials}:
             manifest["stringData"] = _entries(manifest, plan, credentials)
         if warm and (manifest["kind"], manifest["metadata"]["name"]) == ("Pod", "worker"):
             manifest["spec"]["containers"][0]["command"] += ["--warm", warm]
     return NamespaceObjects(namespace, _staged([_added(manifest, plan) for manifest in manifests]))
 
 
+def places(plan: RunPlan, workers: Sequence[str]) -> list[str]:
+    """Return whom namespaces are made for: what the ``workers`` share comes first."""
+    return [*([names.SHARED] if plan.shares_broker else []), *workers]
+
+
+def _files(plan: RunPlan, worker: str) -> Sequence[str]:
+    if worker == names.SHARED:
+        return _SHARED
+    return _OF_A_SHARER if plan.shares_broker else _FILES
+
+
+def extra_pod(plan: RunPlan, worker: str, service: DeclaredService) -> Manifest:
+    """Return one more pod for a worker's namespace, whose placeholders have their values already.
+
+    Raises:
+        UsageError: as ``build``.
+    """
+    raw = declared.pod(service, plan.images.worker, _programs(plan))
+    return _added(_complete(raw, plan, worker, names.namespace_name(plan.run_id, worker)), plan)
+
+
+def _programs(plan: RunPlan) -> str:
+    return supervisor_python(plan).rpartition("/")[0]
+
+
 def _declared(plan: RunPlan) -> list[Manifest]:
-    programs = supervisor_python(plan).rpartition("/")[0]
+    programs = _programs(plan)
     return [one for service in plan.services for one in declared.objects(service, plan.images.worker, programs)]
 
 
@@ -144,20 +176,42 @@ def _complete(manifest: Manifest, plan: RunPlan, worker: str, namespace: str) ->
         metadata["labels"] |= dict.fromkeys(levels, plan.security)
     else:
         metadata["namespace"] = namespace
-    if manifest["kind"] == "Service":
+    if manifest["kind"] == "NetworkPolicy":
+        _complete_policy(manifest["spec"], metadata["name"], plan.run_id)
+    if manifest["kind"] == "Service" and "selector" not in manifest["spec"]:
         manifest["spec"]["selector"] = names.labels(plan.run_id, worker, component)
+    if component == "broker":
+        _listen(manifest, plan.broker.port)
     if manifest["kind"] == "Pod":
         _complete_pod(manifest["spec"], plan, metadata["name"])
+        if worker == names.SHARED:
+            manifest["spec"]["containers"][0]["resources"]["limits"] = {"memory": _SHARED_MEMORY}
     return manifest
 
 
+def _listen(manifest: Manifest, port: int) -> None:
+    """Have the broker's pod or Service at a port."""
+    if manifest["kind"] == "Pod":
+        manifest["spec"]["containers"][0]["ports"][0]["containerPort"] = port
+    if manifest["kind"] == "Service":
+        manifest["spec"]["ports"][0]["port"] = port
+
+
+def _complete_policy(spec: dict[str, Any], name: str, run_id: str) -> None:
+    """Say which namespaces a policy opens its own to."""
+    if name == "to-shared":
+        spec["egress"][0]["to"][0]["namespaceSelector"] = {"matchLabels": names.labels(run_id, names.SHARED)}
+    if name == "from-workers":
+        spec["ingress"][0]["from"][0]["namespaceSelector"] = {"matchLabels": names.labels(run_id)}
+
+
 def _complete_pod(spec: dict[str, Any], plan: RunPlan, component: str) -> None:
-    spec["activeDeadlineSeconds"] = plan.deadline
+    spec["activeDeadlineSeconds"] = plan.pod_deadline
     spec["securityContext"] = _pod_security(plan, component)
     if plan.pull_credentials:
         spec["imagePullSecrets"] = [{"name": PULL}]
     images = {"worker": plan.images.worker, "broker": plan.images.broker, "database": plan.images.database}
-    for container in spec["containers"]:
+    for container in (*spec["containers"], *spec.get("initContainers", ())):
         container["image"] = images.get(component, container["image"])
         container["imagePullPolicy"] = plan.images.pull if container["image"] in images.values() else "IfNotPresent"
         if not _may_more(plan, component):
@@ -181,8 +235,10 @@ def _pod_security(plan: RunPlan, component: str) -> dict[str, Any]:
 
 def _complete_worker(spec: dict[str, Any], plan: RunPlan) -> None:
     container = spec["containers"][0]
-    container["command"] = supervisor_command(plan, "supervise")
+    staying = ["--stay", str(plan.pod_deadline)] if plan.keep else []
+    waiting = ["--patience", str(plan.reuse)] if plan.reuse else []
+    container["command"] = [*supervisor_command(plan, "supervise"), *staying, *waiting]
     container["resources"] = {
         "requests": container["resources"]["requests"] | {"cpu": plan.worker_cpu},
-        "limits": {"memory": plan.worker_memory},
+        "limits": {"memory": plan.worker_memory} | {name: str(count) for name, count in plan.hardware.items()},
     }

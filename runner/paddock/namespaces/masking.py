@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
 
 MASK = "***"
-OPEN_ENTRIES = frozenset({"USERNAME", "DATABASE"})
+OPEN_ENTRIES = frozenset({"USERNAME", "DATABASE", "ACL", "CERTIFICATE", "PORT"})
 """Entries of our Secrets that are no secret; whatever else a Secret holds is one."""
 
-_SHORTEST = 6  # shorter values are found in innocent text as well
+SHORTEST = 6
+"""Characters of the shortest value that is masked: shorter ones are found in innocent text as well."""
 
 
 def masked(manifest: Manifest) -> Manifest:
@@ -54,7 +55,7 @@ def secrets_of(cluster: Cluster, namespace: str) -> set[str]:
         return set()
     entries = (entry for secret in found for entry in (secret.get("data") or {}).items())
     values = {base64.b64decode(value).decode(errors="replace") for name, value in entries if name not in OPEN_ENTRIES}
-    return {value for value in values if len(value) >= _SHORTEST}
+    return {value for value in values if len(value) >= SHORTEST}
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:

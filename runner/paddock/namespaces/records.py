@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paddock import names
 from paddock.cluster import requests
@@ -17,6 +17,8 @@ from paddock.errors import Conflict, NotFound, UsageError
 from paddock.specs import RunPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
 
@@ -57,9 +59,19 @@ def beat(cluster: Cluster, run_id: str) -> str:
         NotFound: the run is not recorded any more.
         ClusterError: nobody could be asked in time.
     """
-    change = {"spec": {"renewTime": _now()}}
+    change = {"spec": {"renewTime": now()}}
     request = requests.merge(requests.LEASE, record_name(run_id), change, names.RUN_RECORDS_NAMESPACE)
-    return str(cluster.send(request, deadline=Deadline(_SECONDS))["spec"].get("holderIdentity", ""))
+    return leader(cluster.send(request, deadline=Deadline(_SECONDS)))
+
+
+def leader(record: Manifest) -> str:
+    """Return who leads a run by its record; empty where nobody is named."""
+    return str(record["spec"].get("holderIdentity", ""))
+
+
+def owner(record: Manifest) -> str:
+    """Return the leader's user and host, which is what people know it by."""
+    return leader(record).partition("/")[0]
 
 
 def recorded(cluster: Cluster) -> list[Manifest]:
@@ -70,23 +82,46 @@ def recorded(cluster: Cluster) -> list[Manifest]:
 
 def take_over(cluster: Cluster, record: Manifest, holder: str) -> bool:
     """Make ``holder`` the leader of a run; False if the record has changed since it was read, so somebody lives."""
-    metadata = record["metadata"]
-    change = {
-        "metadata": {"resourceVersion": metadata["resourceVersion"]},
-        "spec": {"holderIdentity": holder, "renewTime": _now(), "leaseDurationSeconds": DURATION},
-    }
-    request = requests.merge(requests.LEASE, metadata["name"], change, metadata["namespace"])
     try:
-        cluster.send(request, deadline=Deadline(_SECONDS))
+        change(cluster, record, holder, {}, {"leaseDurationSeconds": DURATION})
     except (Conflict, NotFound):
         return False
     return True
 
 
+def change(
+    cluster: Cluster, record: Manifest, holder: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]
+) -> None:
+    """Write another holder into a record, and what goes with it, if it is still as it was read.
+
+    Raises:
+        Conflict: it has changed.
+        NotFound: it is gone.
+        ClusterError: nobody could be asked in time.
+    """
+    found = record["metadata"]
+    change = {
+        "metadata": {"resourceVersion": found["resourceVersion"], **metadata},
+        "spec": {"holderIdentity": holder, "renewTime": now(), **spec},
+    }
+    request = requests.merge(requests.LEASE, found["name"], change, found["namespace"])
+    cluster.send(request, deadline=Deadline(_SECONDS))
+
+
+def read(cluster: Cluster, run_id: str) -> Manifest:
+    """Return the record of a run.
+
+    Raises:
+        NotFound: there is none.
+        ClusterError: nobody could be asked in time.
+    """
+    return cluster.send(requests.get(requests.LEASE, record_name(run_id), names.RUN_RECORDS_NAMESPACE))
+
+
 def exists(cluster: Cluster, run_id: str) -> bool:
     """Whether the run is recorded."""
     try:
-        cluster.send(requests.get(requests.LEASE, record_name(run_id), names.RUN_RECORDS_NAMESPACE))
+        read(cluster, run_id)
     except NotFound:
         return False
     return True
@@ -121,11 +156,12 @@ def manifest(run_id: str, holder: str, duration: int = DURATION) -> Manifest:
         "spec": {
             "holderIdentity": holder,
             "leaseDurationSeconds": duration,
-            "acquireTime": (now := _now()),
-            "renewTime": now,
+            "acquireTime": (moment := now()),
+            "renewTime": moment,
         },
     }
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")  # as a MicroTime is written
+def now() -> str:
+    """Return this machine's time as a MicroTime is written: for people, nobody compares it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -47,7 +47,8 @@ def tool(name: str, *, report: Callable[[str], None] = lambda _line: None) -> Pa
     """
     recipe = recipes.recipe_of(name)
     if recipe is None:
-        known = ", ".join(sorted(program for each in recipes.RECIPES for program in each.programs + each.links))
+        every = (*recipes.RECIPES, *recipes.EXTRAS)
+        known = ", ".join(sorted(program for each in every for program in each.programs + each.links))
         raise UsageError(f"The node has no program {name!r}; expected one of {known}.")
     wanted = supply()
     sources = (wanted, Supply(source=MODULES), Supply(source=RELEASE))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from paddock.errors import PaddockError, UsageError
 from paddock.node import privilege
@@ -53,10 +53,16 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="keep printing what is added")
     logs.set_defaults(handler=_logs)
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig").set_defaults(handler=_kubeconfig)
-    kubectl = commands.add_parser("kubectl", help="run kubectl on the node", prefix_chars="\0")
-    # kubectl's options are its own, even --help.
-    kubectl.add_argument("arguments", nargs=argparse.REMAINDER, help="what kubectl is to do, such as `get pods -A`")
-    kubectl.set_defaults(handler=_kubectl)
+    _add_tool(commands, "kubectl", "run kubectl on the node", "`get pods -A`")
+    _add_tool(commands, "helm", "run Helm on the node; it is built the first time", "`list -A`")
+
+
+def _add_tool(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_line: str, example: str
+) -> None:
+    parser = commands.add_parser(name, help=help_line, prefix_chars="\0")  # its options are its own, even --help
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=f"what {name} is to do, such as {example}")
+    parser.set_defaults(handler=lambda arguments: _become(name, arguments.arguments))
 
 
 def _add_up(up: argparse.ArgumentParser) -> None:
@@ -237,12 +243,13 @@ def _kubeconfig(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _kubectl(arguments: argparse.Namespace) -> int:
-    """Become kubectl: its output, its exit code, and Ctrl-C are then its own."""
+def _become(name: str, arguments: Sequence[str]) -> NoReturn:
+    """Become a tool: its output, its exit code, and Ctrl-C are then its own."""
     from paddock.node.building import tool  # noqa: PLC0415 - as for _up
 
     kubeconfig = str(_reachable().kubeconfig)
-    os.execve(tool("kubectl"), ["kubectl", *arguments.arguments], {**os.environ, "KUBECONFIG": kubeconfig})  # noqa: S606
+    program = tool(name, report=_hint)
+    os.execve(program, [name, *arguments], {**os.environ, "KUBECONFIG": kubeconfig})  # noqa: S606 - no shell is meant
 
 
 def _reachable() -> NodeAccess:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from paddock.node.layout import NodeLayout
 
 
+PYTHON = "python"
+"""Stands for the supervisor's own interpreter, with this very Paddock: where those lie is no part of what a node is
+made of, or every environment would want another node."""
+
+
 class Check(Enum):
     """How readiness is found out."""
 
@@ -46,6 +51,8 @@ class Component:
     after_serving: tuple[str, ...] = ()
     """Components that must at least have passed their early check by then."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    essential: bool = True
+    """Whether the node is not up without it."""
 
 
 def components(layout: NodeLayout) -> tuple[Component, ...]:
@@ -60,6 +67,7 @@ def components(layout: NodeLayout) -> tuple[Component, ...]:
         _kubelet(layout),
         _proxy(layout),
         _dns(layout),
+        _reaper(layout),
     )
 
 
@@ -218,4 +226,15 @@ def _dns(layout: NodeLayout) -> Component:
         after=("kube-apiserver",),
         check=Check.HTTP,
         target=f"http://127.0.0.1:{layout.ports.dns_ready}/ready",
+    )
+
+
+def _reaper(layout: NodeLayout) -> Component:
+    kubeconfig = layout.configuration / "admin.kubeconfig"
+    return Component(
+        name="reaper",
+        # -P: a file of the current folder called like a module of Python must not be run as root's
+        arguments=(PYTHON, "-P", "-m", "paddock", "reap", "--watch", f"--kubeconfig={kubeconfig}", "--context=paddock"),
+        after=("kubelet", "coredns"),  # its start takes the processor 0.6 s (measured), and nobody waits for it
+        essential=False,
     )

@@ -12,6 +12,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from paddock import __version__
 from paddock.node import building, configuration, recipes
 from paddock.node.components import components
 from paddock.node.places import PIN_FILE
@@ -57,7 +58,8 @@ class Pin:
 def wanted(layout: NodeLayout, supply: Supply) -> Pin:
     """Return what the node of a layout is made of when it is started now; nothing is built for it."""
     made = replace(layout, binaries=building.folders(supply))
-    parts = (components(made), configuration.files(made), str(building.folder_of(recipes.PAUSE, supply)))
+    pause = building.folder_of(recipes.PAUSE, supply)
+    parts = (components(made), configuration.files(made), str(pause), __version__)  # the reaper is this very Paddock
     return Pin(
         versions={program: _version(program, supply) for program in _KEEPERS},
         state=hashlib.sha256(repr(parts).encode()).hexdigest()[:16],

@@ -50,7 +50,7 @@ class ProcessIdentity:
         except ProcessLookupError:
             return True
         try:
-            return not self.alive() or _readable(descriptor, seconds)
+            return not self.alive() or is_readable(descriptor, seconds)
         finally:
             os.close(descriptor)
 
@@ -97,10 +97,11 @@ def proportional_memory(pid: int) -> int:
     return 0
 
 
-def _readable(descriptor: int, seconds: float) -> bool:
+def is_readable(descriptor: int, seconds: float | None) -> bool:
+    """Wait up to ``seconds``, or for ever, until there is something to read: for a process, that it has ended."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(seconds * 1000))
+    return bool(poller.poll(None if seconds is None else seconds * 1000))
 
 
 def _stat_fields(pid: int) -> list[str]:

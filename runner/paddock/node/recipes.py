@@ -69,6 +69,10 @@ CNI = Recipe(module="cni", packages=("tool",), programs=("ptp", "host-local"))
 REGISTRY = Recipe(module="registry", packages=(".", "tool"), programs=("registry", "crane"))
 PAUSE = Recipe(module="pause", packages=(".",), programs=("pause",))
 RECIPES = (PAUSE, CNI, REGISTRY, CONTAINERD, KUBERNETES)
+"""What a node is made of."""
+HELM = Recipe(module="helm", packages=("tool",), programs=("helm",))
+EXTRAS = (HELM,)
+"""What nobody needs to run tests: built when it is asked for."""
 
 
 def _minor(version: str) -> str:
@@ -105,4 +109,4 @@ def sources(folder: Path) -> list[tuple[str, bytes]]:
 
 def recipe_of(program: str) -> Recipe | None:
     """Return the recipe that yields ``program``, None when none does."""
-    return next((recipe for recipe in RECIPES if program in recipe.programs + recipe.links), None)
+    return next((recipe for recipe in (*RECIPES, *EXTRAS) if program in recipe.programs + recipe.links), None)

@@ -171,7 +171,8 @@ def _living_supervisor(layout: NodeLayout) -> ProcessIdentity:
 
 
 def _not_ready(status: NodeStatus, names: Sequence[str]) -> list[str]:
-    return [each.name for each in status.components if not each.ready and (not names or each.name in names)]
+    wanted = [each for each in status.components if (each.name in names if names else each.essential)]
+    return [each.name for each in wanted if not each.ready]
 
 
 def _grant_access(layout: NodeLayout) -> NodeAccess:

@@ -25,6 +25,8 @@ class ComponentStatus:
     process: ProcessIdentity | None
     """None when no process of it runs."""
     restarts: int
+    essential: bool = True
+    """Whether the node is not up without it."""
 
     @property
     def ready(self) -> bool:
@@ -68,7 +70,7 @@ def read_status() -> NodeStatus:
 
 def _state(supervisor: ProcessIdentity | None, components: tuple[ComponentStatus, ...]) -> str:
     if supervisor is not None:
-        return "up" if access() and all(each.ready for each in components) else "starting"
+        return "up" if access() and all(each.ready for each in components if each.essential) else "starting"
     if any(each.process for each in components):
         return "unsupervised"
     return "broken" if STATE.exists() else "down"
@@ -77,7 +79,13 @@ def _state(supervisor: ProcessIdentity | None, components: tuple[ComponentStatus
 def _component(name: str, recorded: dict[str, Any]) -> ComponentStatus:
     process = _living(recorded["process"])
     state = recorded["state"] if process or recorded["state"] == State.WAITING.value else State.STOPPED.value
-    return ComponentStatus(name=name, state=state, process=process, restarts=recorded["restarts"])
+    return ComponentStatus(
+        name=name,
+        state=state,
+        process=process,
+        restarts=recorded["restarts"],
+        essential=recorded.get("essential", True),  # an earlier version's supervisor knows no others
+    )
 
 
 def _living(recorded: list[int] | None) -> ProcessIdentity | None:

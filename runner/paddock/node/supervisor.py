@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.node import cgroups
-from paddock.node.components import components
+from paddock.node.components import PYTHON, components
 from paddock.node.layout import from_json
 from paddock.node.places import STATUS_FILE
 from paddock.node.processes import ProcessIdentity, boot, identify, myself
@@ -54,7 +54,7 @@ class ProcessLauncher:
         with _log(self._layout.logs / f"{component.name}.log").open("ab") as log:
             try:
                 child = subprocess.Popen(
-                    component.arguments,
+                    _command(component),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -107,8 +107,14 @@ class ProcessLauncher:
 def environment(layout: NodeLayout, component: Component) -> dict[str, str]:
     """Return the whole environment of a component: the machine's proxies, but never for the node's own addresses."""
     proxies = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ}
+    package = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])} if component.arguments[0] == PYTHON else {}
     own = f"localhost,127.0.0.1,{layout.address},{layout.pod_network},{layout.service_network}"
-    return _BASE_ENVIRONMENT | proxies | {"NO_PROXY": own, "no_proxy": own} | dict(component.environment)
+    return _BASE_ENVIRONMENT | proxies | {"NO_PROXY": own, "no_proxy": own} | package | dict(component.environment)
+
+
+def _command(component: Component) -> list[str]:
+    program, *arguments = component.arguments
+    return [sys.executable if program == PYTHON else program, *arguments]
 
 
 def _log(path: Path) -> Path:
@@ -141,6 +147,7 @@ def _published(record: Record) -> dict[str, object]:
         "state": record.state.value,
         "process": [process.pid, process.started] if process else None,
         "restarts": record.restarts,
+        "essential": record.component.essential,
     }
 
 

@@ -32,6 +32,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         from paddock.plugin import checks  # noqa: PLC0415 - see the module's docstring
 
         checks.check_early(early_config, wanted=wanted)
+        if wanted:
+            from paddock.plugin.auto import PLUGIN, AutoWorkers  # noqa: PLC0415 - see the module's docstring
+
+            early_config.pluginmanager.register(AutoWorkers(), PLUGIN)
         if options.only_planned(early_config.known_args_namespace):
             from paddock.plugin.planning import Planner  # noqa: PLC0415 - see the module's docstring
 
@@ -45,9 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     Outside of ``--paddock`` a fixture says in one sentence where it works, instead of being unknown.
     First of all, so that a conftest's own ``pytest_configure`` sees options with their placeholders replaced.
     """
-    from paddock.fixtures import services  # noqa: PLC0415 - after the options: a run that only informs is over by now
+    from paddock.plugin import fixtures, marks  # noqa: PLC0415 - after the options: a run that only informs is over now
 
-    config.pluginmanager.register(services, "paddock-fixtures")
+    fixtures.register(config)
+    fixtures.make_executors_safe(config)
+    for line in marks.DECLARED:  # everywhere, so that a suite runs with and without --paddock
+        config.addinivalue_line("markers", line)
     ours = getattr(config, "workerinput", {}).get("paddock")
     if ours is not None:
         from paddock.plugin import worker  # noqa: PLC0415 - see the module's docstring
@@ -62,6 +69,9 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
 
     if hasattr(config, "workerinput") or not options.wanted(config.option):
         return (yield)
-    from paddock.plugin.session import around  # noqa: PLC0415 - see the module's docstring
+    from paddock.plugin.signals import before_the_run  # noqa: PLC0415 - see the module's docstring
+
+    with before_the_run():  # half of the imports of a run are made here
+        from paddock.plugin.session import around  # noqa: PLC0415 - see the module's docstring
 
     return (yield from around(config))

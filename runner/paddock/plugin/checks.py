@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.engines import LOCAL
 from paddock.plugin import options
 from paddock.settings import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from paddock.settings.resolution import Settings
 
 _INFORMATION = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "collectonly", "cacheshow")
 
@@ -58,17 +61,27 @@ def _check_flags(given: Iterable[str], *, wanted: bool) -> None:
             raise pytest.UsageError(f"{flag} does nothing without --paddock: add it, or drop {flag}.")
 
 
-def check(config: pytest.Config) -> None:
-    """Refuse what a run in namespaces cannot do.
+def check(config: pytest.Config, settings: Settings) -> None:
+    """Refuse what the run cannot do.
 
     Raises:
         pytest.UsageError: one of the refusals holds.
     """
     for holds, sentence in _REFUSALS:
-        if holds(config):
+        if holds(config, settings):
             raise pytest.UsageError(sentence)
     for path in _missing(config):  # under xdist only the workers would look, and end with "no tests ran"
         raise pytest.UsageError(f"{path} was not found, neither as a file nor as a folder: check the paths given.")
+
+
+def is_alone(config: pytest.Config, settings: Settings) -> bool:
+    """Whether pytest's own process is to run the tests: the local engine can do that, and xdist does it under --pdb."""
+    by_itself = config.option.usepdb and config.option.numprocesses in _AS_MANY_AS_FIT
+    return settings.engine == LOCAL and (not config.option.numprocesses or by_itself)
+
+
+_AS_MANY_AS_FIT = ("auto", "logical")
+"""Numbers of workers for which xdist takes none under --pdb."""
 
 
 def _missing(config: pytest.Config) -> Iterator[str]:
@@ -76,31 +89,31 @@ def _missing(config: pytest.Config) -> Iterator[str]:
     return (path for path in paths if not (config.invocation_params.dir / path).exists())
 
 
-def _is_local_on_a_cluster(config: pytest.Config) -> bool:
-    return config.option.paddock_engine == "local" and bool(
-        config.option.paddock_context or config.option.paddock_kubeconfig
-    )
-
-
-_REFUSALS: tuple[tuple[Callable[[pytest.Config], bool], str], ...] = (
+_REFUSALS: tuple[tuple[Callable[[pytest.Config, Settings], bool], str], ...] = (
     (
-        lambda config: bool(config.option.usepdb),
-        "--paddock cannot be combined with --pdb, since no terminal reaches a pod: drop one of them.",
+        lambda config, settings: bool(config.option.usepdb) and settings.engine != LOCAL,
+        "--paddock with --pdb needs --paddock-engine=local, since no terminal reaches a pod: add it, or drop --pdb.",
     ),
     (
-        lambda config: not config.option.numprocesses,
+        lambda config, settings: bool(config.option.usepdb) and not is_alone(config, settings),
+        "--pdb needs the tests in pytest's own process: run without workers, with -n 0.",
+    ),
+    (
+        lambda config, settings: not config.option.numprocesses and settings.engine != LOCAL,
         "--paddock needs a number of workers above zero: add -n, as in 'pytest --paddock -n 4'.",
     ),
     (
-        lambda config: config.option.dist == "each",
+        lambda config, _: config.option.dist == "each",
         "--paddock cannot be combined with --dist each, since all workers are alike: choose another --dist.",
     ),
     (
-        lambda config: bool(getattr(config.option, "looponfail", False)),
+        lambda config, _: bool(getattr(config.option, "looponfail", False)),
         "--paddock cannot be combined with --looponfail, which pytest-xdist gives up: drop it.",
     ),
     (
-        _is_local_on_a_cluster,
+        lambda config, settings: (
+            settings.engine == LOCAL and bool(config.option.paddock_context or config.option.paddock_kubeconfig)
+        ),
         "--paddock-engine=local takes no --paddock-context and no --paddock-kubeconfig, having no cluster: drop one.",
     ),
 )

@@ -5,32 +5,51 @@ Runs on pytest's thread. It must not know clusters, nor xdist's inner workings: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from paddock.errors import InfrastructureError, UsageError
-from paddock.plugin import coverage_data, engine_factory, environment, examples, facts, remote
+from paddock.plugin import auto, coverage_data, engine_factory, environment, examples, facts, fixtures, remote, reruns
+from paddock.plugin.attempts import Attempts
 from paddock.plugin.books import Books
+from paddock.plugin.closing import PLUGIN as CLOSING
+from paddock.plugin.closing import Closing
+from paddock.plugin.courses import Courses
 from paddock.plugin.doings import Doings
+from paddock.plugin.evidence import PLUGIN as EVIDENCE
+from paddock.plugin.evidence import Evidence
+from paddock.plugin.hanging import PLUGIN as HANGING
+from paddock.plugin.hanging import Hanging
 from paddock.plugin.ledger import Exit
+from paddock.plugin.live import PLUGIN as LIVE
+from paddock.plugin.live import Live
+from paddock.plugin.losses import Losses
 from paddock.plugin.missing_sources import MissingSources
 from paddock.plugin.options import told
+from paddock.plugin.plans import Plans
+from paddock.plugin.staffing import Staffing
 from paddock.plugin.terminal import Progress, Terminal
-from paddock.plugin.xdist_seam import Lost, Nodes, NothingSaidError, lost, plan_workers
+from paddock.plugin.timekeeping import Timekeeper
+from paddock.plugin.xdist_seam import Nodes, NothingSaidError, lost, plan_workers
 from paddock.scheduling import crashes
 from paddock.scheduling.elastic import ElasticScheduling
+from paddock.scheduling.planned import PlannedScheduling
 from paddock.services import placeholders
+from paddock.specs import Way
 from paddock.workers.choice import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from types import ModuleType
 
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
     from paddock.engines.protocol import Engine, WorkerStream
+    from paddock.plugin.auto import AutoWorkers
+    from paddock.scheduling.elastic import Front, Stage
+    from paddock.scheduling.sizing import Left
     from paddock.settings.resolution import Settings
     from paddock.specs import Doing
 
@@ -43,52 +62,87 @@ class Controller:
         self.terminal = Terminal(config)
         self.engine: Engine | None = None
         self._config = config
-        self._variables = environment.travelling(here, settings.variables) | facts.plain(settings.templates)
+        self._auto = cast("AutoWorkers", config.pluginmanager.get_plugin(auto.PLUGIN))
+        ahead = str(config.rootpath) if settings.reuse else ""
+        self._variables = environment.travelling(here, settings.variables, ahead) | facts.plain(settings.templates)
         self._progress = Progress(self.terminal)
-        known = placeholders.variables(service.name for service in settings.services)
-        told = facts.told(config, settings.templates, known)
-        self._nodes = Nodes(config, self._open, Doings(self._note).hear, told, settings.limits.start)
+        known = placeholders.variables(settings.services)
+        told = facts.told(config, settings.templates, known) | fixtures.told(settings.fixture_choices())
+        told = {**told, "retries": settings.retry}
+        doings = Doings(self._note)
+        self._courses = Courses(lambda worker: self.engine.way(worker) if self.engine else Way())
+        self._live = Live(config, self.terminal, self._courses)
         self._books = Books(self.terminal)
-        self._causes: dict[str, str] = {}
+        self._timekeeper = Timekeeper(config.rootpath / settings.history, self.terminal)
+        self._evidence = Evidence(lambda: self.engine, settings.evidence)
+        self._hanging = Hanging(lambda: self._nodes, self._evidence.add, self.terminal.line, settings.test_limit)
+        hear = self._hanging.beside(doings.hear)
+        self._nodes = Nodes(config, self._open, hear, told, settings.limits.start, self._assist)
+        self._losses = Losses(config, self._nodes, self._books, self.terminal, doings.last_tests, self._evidence)
+        self._staffing = Staffing(self._nodes.roster, self.terminal, self._nodes.cancel, self._nodes.let_go)
+        self._closing = Closing(config, self.terminal, self._courses, self._timekeeper, self._group_of)
+        self._attempts = Attempts(settings.retry or 0, self._run_again)
         self._sent = ""
         self._workers: list[str] = []
-        self._heard: set[str] = set()
+        self._unheard: set[str] = set()
+        """Workers of which xdist has heard neither a collection nor an end."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Begin the namespaces before anything else: they are made while pytest gets ready."""
         config.pluginmanager.register(self._books, "paddock-books")
+        config.pluginmanager.register(self._evidence, EVIDENCE)
+        config.pluginmanager.register(self._timekeeper, "paddock-timekeeper")
+        config.pluginmanager.register(self._hanging, HANGING)
+        config.pluginmanager.register(self._live, LIVE)
+        config.pluginmanager.register(self._closing, CLOSING)
+        self._live.expected = self._timekeeper.expected
+        self._live.step = lambda: self._progress.current
+        config.pluginmanager.register(reruns.Reruns(config, self._attempts), reruns.PLUGIN)
         self._workers = plan_workers(config)
+        first = self._staffing.plan(self._workers, auto.known_count(config, self.settings))
+        self._closing.asked = len(self._workers)
         with told():
             request = engine_factory.make_request(config, self.settings, self._variables)
             self._sent = summary(request.sources)
             config.pluginmanager.register(MissingSources(request.sources), "paddock-missing-sources")
             try:
                 self.engine = engine_factory.find(config)(self.settings.engine, request, self._progress.step)
-                self.engine.begin(self._workers)
+                self._losses.engine = self._staffing.engine = self.engine
+                self.engine.begin(first)
             except InfrastructureError as error:
                 pytest.exit(f"paddock: {error}", returncode=Exit.INFRASTRUCTURE_FAILED)
 
     def _open(self, worker: str) -> WorkerStream:
         if self.engine is None:
             raise InfrastructureError(f"the worker {worker} was asked for before its engine was there")
+        self._staffing.await_turn(worker)
+        self._losses.await_place(worker)
         try:
             return self.engine.open(worker, self.terminal.worker_line)
         except UsageError as error:  # only the cluster could know: a manifest that it refuses, a run id that is taken
             self._books.mistake(str(error))
             raise
 
+    def _assist(self, worker: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.engine is None:
+            raise InfrastructureError(f"the worker {worker} asked for something before its engine was there")
+        return self.engine.assist(worker, order)
+
     def _note(self, worker: str, doing: Doing) -> None:
+        self._courses.note(worker, doing)
         if self.engine is not None:
             self.engine.note(worker, doing)
 
     def pytest_report_header(self) -> str:
         """Name the run, so that it can be found in the cluster and repeated."""
         seed = self._variables[environment.HASH_SEED]
+        sources = f"sources {self._sent}" if self._sent else ""
+        lines = (self._auto.line(len(self._workers)), self._staffing.line(), sources)
         return (
             f"paddock: run {self.settings.run_id}, engine {self.settings.engine}, "
             f"{len(self._workers)} workers, {environment.HASH_SEED}={seed}"
-            + (f"\npaddock: sources {self._sent}" if self._sent else "")
+            + "".join(f"\npaddock: {line}" for line in lines if line)
         )
 
     # ---- workers
@@ -97,10 +151,14 @@ class Controller:
     def pytest_xdist_setupnodes(self) -> None:
         """Take over the making of workers before the first one is made."""
         self._nodes.attach()
+        self._nodes.hold_reports(self._attempts)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Complete a worker's input, after all plugins, and begin its process."""
+        self._unheard.add(node.gateway.id)
+        self._courses.enter(node.gateway.id)
+        self._losses.enter(node.gateway.id)
         self._nodes.adopt(node)
 
     def pytest_xdist_getremotemodule(self) -> ModuleType:
@@ -114,16 +172,34 @@ class Controller:
 
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """Note that xdist has heard what the worker collected, and tell the engine that it is ready for tests."""
-        self._heard.add(node.gateway.id)
+        if self.engine and not self._staffing.has_heard:
+            for line in self.engine.remarks():
+                self.terminal.line(line)
+        self._staffing.hear(node.gateway.id)
+        self._unheard.discard(node.gateway.id)
         if self.engine is not None:
             self.engine.begun(node.gateway.id)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, ElasticScheduling]:
-        """Let the scheduler, xdist's or a user's, begin without waiting for every worker."""
+    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, Front]:
+        """Put our planner in the place of xdist's schedulers; a user's own begins without waiting for every worker."""
         inner = yield
-        crashes.tell_groups(inner, self._nodes.groups)
+        if crashes.is_stock(inner, self._config.option.dist):
+            history = self._timekeeper.history
+            nodes = self._nodes
+            plans = Plans(self._config, self.settings, history, nodes.marks, nodes.refuse, self._leave_out)
+            planned = PlannedScheduling(plans.plan, self, config=self._config, capabilities=self._held_by(plans))
+            self._live.left = planned.left
+            return planned
+        crashes.tell_groups(inner, self._group_of)
         return ElasticScheduling(inner, self)
+
+    def _held_by(self, plans: Plans) -> Callable[[str], Mapping[str, int]]:
+        holds = self.engine.holds_hardware if self.engine else lambda _: False
+        return lambda worker: plans.capabilities if holds(worker) else {}
+
+    def _group_of(self, node_id: str) -> str:
+        return str(self._nodes.marks.get(node_id, {}).get("group", ""))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> Generator[None, object, object]:
@@ -139,66 +215,87 @@ class Controller:
 
     def _note_down(self, node: WorkerController, error: object | None) -> None:
         worker, why = node.gateway.id, lost(node)
+        self._unheard.discard(worker)
         output = getattr(node, "workeroutput", {})
+        self._timekeeper.used.hear(output)
         coverage_data.save(self._config, worker, output)
         examples.save(self._config.invocation_params.dir / examples.FOLDER, output)
         if why is not None:
-            self._note_lost(worker, why)
+            self._losses.never_came(node, why)
+            self._end_without_workers()
         elif error:
-            self._tell_cause(worker)
+            self._staffing.lose(worker)
+            self._losses.went(node)
+        else:
+            self._staffing.finished(worker, wanted=self._evidence.concerns(worker))
+            if self._nodes.has_pending:
+                self._end_without_workers()
 
-    def _note_lost(self, worker: str, why: Lost) -> None:
-        cause = self._cause(worker) if why.unexplained else ""
-        self._books.lose(worker, f"{why.reason} ({cause})" if cause and cause not in why.reason else why.reason)
-        self._retire(worker)
-        if not self._nodes.roster.alive() and not self._nodes.is_ending:
+    def _end_without_workers(self) -> None:
+        if self._staffing.is_left_alone and not self._nodes.is_ending:
             self._books.fault("No worker is left to run tests.")
             self._nodes.stop("no worker is left to run tests")
 
-    def _tell_cause(self, worker: str) -> None:
-        cause = self._cause(worker)
-        if cause:
-            self.terminal.line(f"{worker}: {cause}", yellow=True)
-        self._retire(worker)
-
-    def _cause(self, worker: str) -> str:
-        if worker not in self._causes:  # asked once, while the engine still knows: the worker is retired soon
-            self._causes[worker] = self.engine.cause(worker) if self.engine else ""
-        return self._causes[worker]
-
-    def _retire(self, worker: str) -> None:
-        if self.engine is not None:
-            self.engine.retire(worker)
-
     def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
-        """Add to a crashed test's report why its worker went away."""
-        node: Any = getattr(report, "node", None)
-        cause = self._cause(node.gateway.id) if node else ""
-        if cause:
-            report.longrepr = f"{report.longrepr}\n{cause}"
+        """Add to a crashed test's report why its worker went away, and have a test run again that it spares."""
+        cause, worker = self._losses.explain(report), report.node.gateway.id
+        spares = None if self._hanging.has_ended(worker) else cause
+        if self._attempts.crashed(report, worker, spares):
+            self.terminal.line(f"{report.nodeid} runs again on another worker", yellow=True)
+
+    def _run_again(self, test: str, avoiding: str) -> bool:
+        return not self._nodes.is_stopped and bool(self._nodes.scheduler.run_again(test, avoiding))
+
+    def _leave_out(self, node_ids: Sequence[str], sentence: str) -> None:
+        self._books.leave_out(node_ids)
+        self.terminal.line(sentence)
 
     # ---- the scheduler's outlook
 
     def awaited(self) -> int:
-        """Return how many workers may still come and collect, as far as xdist has heard.
+        """Return how many workers may come and collect any moment, as far as xdist has heard."""
+        return len(self._staffing.awaited())
 
-        The roster is ahead of xdist by what lies in its queue: by the roster alone, tests would begin on the first of
-        several workers that have collected at the same time.
-        """
-        return len(set(self._nodes.roster.alive()) - self._heard)
+    def missing(self) -> int:
+        """Return how many workers have not collected, as far as xdist has heard."""
+        return len(self._staffing.missing())
+
+    def stage(self, worker: str, test: str) -> Stage:
+        """Return how far a test has come on a worker."""
+        return self._attempts.stage(worker, test)
 
     def wake_after(self, seconds: float) -> None:
         """Have xdist's loop look around after some time."""
         self._nodes.wake_after(seconds)
 
+    def ask_worker(self, *, needed: bool) -> bool:
+        """Have one more worker made, and say so, unless there are as many as there may be."""
+        if self._staffing.ask_one():
+            return True
+        if not needed and len(self._nodes.roster.alive()) >= len(self._workers):
+            return False
+        self.terminal.line("one more worker is made: a failed test runs again, and no other is left to run it")
+        self._nodes.add()
+        return True
+
     def after_event(self, *, finished: bool) -> None:
         """End the workers that are still starting once nobody needs them: xdist would wait for them."""
+        if finished and (awaited := self._staffing.awaited()):
+            self._live.over_without(awaited)
         if finished or self._nodes.is_ending:
+            self._staffing.end()
             self._nodes.cancel_awaited()
+        if pause := self._books.tell_lost(len(self._unheard)):
+            self._nodes.wake_after(pause)
 
-    def began_without(self, missing: int) -> None:
+    def staff(self, left: Callable[[], Left]) -> None:
+        """Have as many workers as the rest of the run can use."""
+        if not self._nodes.is_ending:
+            self._staffing.staff(left)
+
+    def began_without(self) -> None:
         """Tell that the run has begun on fewer workers than it was given."""
-        self.terminal.line(f"tests begin on {len(self._workers) - missing} of {len(self._workers)} workers")
+        self._staffing.tell()
 
     def deviates(self, worker: str, difference: str) -> None:
         """Report a worker that collected other tests as an error in collecting."""
@@ -217,16 +314,23 @@ class Controller:
         """Let the workers tear down their fixtures, for as long as the grace lasts; a second Ctrl-C ends it."""
         excinfo.traceback = excinfo.traceback.filter(_has_line)
         self._nodes.cancel_awaited()
-        self._nodes.interrupt()
         try:
+            self._hanging.interrupted()
+            self._nodes.interrupt()
             self._nodes.roster.wait_until_gone(self.settings.grace)
+            self._hanging.tell(self._nodes.roster.alive(), anew=True)
         except KeyboardInterrupt:
+            self._hanging.tell(self._nodes.roster.alive(), anew=False)
             self.terminal.line("interrupted again: workers are ended without tearing down")
         self._nodes.kill()
 
     def close(self) -> None:
         """End what still runs on this side, and tell what pytest's summary did not; idempotent."""
         self._progress.end()
+        self._live.close()
+        self._losses.close()
+        self._staffing.close()
+        self._hanging.close()
         self._nodes.close()
         self._books.tell()
 

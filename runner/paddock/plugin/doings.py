@@ -43,11 +43,15 @@ class Doings:
     def __init__(self, tell: Callable[[str, Doing], None]) -> None:
         self._tell = tell
         self._workers: dict[str, Doing] = defaultdict(Doing)
+        self.last_tests: dict[str, str] = {}
+        """Worker that went without a word -> the test that it was running."""
 
     def hear(self, worker: str, word: str, content: Mapping[str, Any]) -> None:
         """Take in a worker's word."""
         before = self._workers[worker]
         after = self._workers[worker] = advanced(before, word, content)
+        if word == "errordown" and before.running:
+            self.last_tests[worker] = before.running
         if after is not before:
             self._tell(worker, after)
 

@@ -197,6 +197,15 @@ class LazyIO:
             with suppress(PaddockError):  # a worker out of reach cannot be asked to end; it is killed later
                 self._stream.interrupt()
 
+    def ask_stacks(self) -> None:
+        """Have the worker's stacks taken, if it is there."""
+        if self._stream is not None:
+            self._stream.ask_stacks()
+
+    def wait_stacks(self, timeout: float) -> str:
+        """Return the stacks that were taken last; see ``engines.protocol.WorkerStream``."""
+        return self._stream.wait_stacks(timeout) if self._stream is not None else ""
+
     def wait(self) -> int | None:
         """Return the worker's exit code if it is known; returns at once."""
         status = self._stream.wait(0) if self._stream else None

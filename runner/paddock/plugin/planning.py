@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.plugin import engine_factory, environment, options
+from paddock.plugin import engine_choice, engine_factory, environment, options
 from paddock.plugin.xdist_seam import plan_workers
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Planner:
         Raises:
             pytest.UsageError: something was given that cannot be meant.
         """
-        settings = options.read(config)
+        settings = engine_choice.read(config)
         if settings.plan is None:
             return None
         from paddock import engines  # noqa: PLC0415 - loads the cluster's client

@@ -7,9 +7,11 @@ It changes what xdist.remote receives and then runs xdist.remote as it is.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib.util
 import os
 import re
+import signal
 import socket
 import sys
 import tempfile
@@ -19,10 +21,15 @@ from typing import Any
 
 KEY = "paddock"
 """Where our part of ``workerinput`` stands: ``directory``, ``cache`` (key -> JSON, or ``None`` without a cache),
-``groups`` (a channel to tell groups of tests, with --dist loadgroup), ``ports`` (pairs of a port of the controller and
+``marks`` (a channel to tell what marks say, see ``plugin.marks``), ``ports`` (pairs of a port of the controller and
 a channel that takes a channel for each connection to it), ``placeholders`` (name -> variable of this process that holds
-its value), ``environment`` (variable -> template), ``services`` (those that placeholders use) and ``shows_output``
-(whether -s was given)."""
+its value), ``orders`` (a channel for what tests ask of their worker's place, see ``plugin.assisting``),
+``environment`` (variable -> template), ``services`` (those that placeholders use), ``fixtures`` (see
+``plugin.fixtures``), ``shows_output`` (whether -s was given), and ``retries`` (how often a failed test runs again)."""
+
+STACKS = "PADDOCK_STACKS"
+STACKS_SIGNAL = signal.SIGRTMAX - 3
+"""``workers.inpod.stacks`` says why; a test holds the two together."""
 
 _PLACEHOLDER = re.compile(r"(\{?)\{([A-Za-z_]\w*\.[A-Za-z_]\w*)\}(\}?)")
 _NODE_ID = re.compile(r"::.*\[")  # ``services.placeholders`` says why; a test holds the two together
@@ -47,6 +54,7 @@ class FirstAnswered:
 
 def prepare(call: Call) -> Call:
     """Make this process what the controller thinks it is, and return the call that xdist.remote is to see."""
+    answer_with_stacks(os.environ.pop(STACKS, ""))
     workerinput, arguments, options, controller_path = call
     ours = workerinput[KEY]
     os.chdir(ours["directory"])
@@ -63,6 +71,17 @@ def prepare(call: Call) -> Call:
         arguments = [*arguments, "-o", f"cache_dir={fill_cache(Path(f'{scratch}-cache'), ours['cache'])}"]
     path = own_path(ours["directory"], controller_path)
     return workerinput, arguments, {**options, "basetemp": scratch}, path
+
+
+def answer_with_stacks(path: str) -> None:
+    """Have the interpreter itself write all threads' stacks to ``path`` at a signal, whatever it is busy with.
+
+    Its handler is in C and waits for no lock. The file is there once the signal is answered: before, it would kill.
+    """
+    if path:
+        file = open(f"{path}.new", "wb", buffering=0)  # noqa: PTH123, SIM115 - as long as the process
+        faulthandler.register(STACKS_SIGNAL, file=file, all_threads=True)
+        Path(f"{path}.new").rename(path)
 
 
 def lead_output_to_stderr() -> None:

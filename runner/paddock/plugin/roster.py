@@ -68,11 +68,14 @@ class Roster:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._states: dict[str, State] = {}
+        self.changes = 0
+        """How often a state has changed: who has looked need not look again before the next time."""
 
     def enter(self, worker: str) -> None:
         """Note a worker that is being made."""
         with self._changed:
             self._states[worker] = State.AWAITED
+            self.changes += 1
 
     def advance(self, worker: str, word: str) -> Action:
         """Note a worker's word and return what to do with it."""
@@ -80,6 +83,7 @@ class Roster:
             state = self._states[worker]
             self._states[worker], action = TABLE.get((state, word), _PASSED_ON[state])
             if self._states[worker] is not state:
+                self.changes += 1
                 self._changed.notify_all()
         return action
 

@@ -1,4 +1,4 @@
-"""What xdist's schedulers by scope (loadscope, loadfile, loadgroup) get wrong, put right: crashes and groups.
+"""What xdist's schedulers by scope get wrong, put right for users' own that derive from them: crashes and groups.
 
 pytest-xdist 3.8 hands the crashed test out again with the rest of its unit, so it crashes worker after worker, and
 hands out units that are complete, behind which a lone worker waits for ever. With pytest 9.2 it no
@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
+from xdist.scheduler import (
+    LoadFileScheduling,
+    LoadGroupScheduling,
+    LoadScheduling,
+    LoadScopeScheduling,
+    WorkStealingScheduling,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from xdist.workermanage import WorkerController
 
@@ -55,8 +61,22 @@ def schedule_late(scheduler: Any) -> None:  # noqa: ANN401 - see remove_node
         scheduler.schedule()
 
 
-def tell_groups(scheduler: Any, groups: Mapping[str, str]) -> None:  # noqa: ANN401 - see remove_node
-    """Have loadgroup look up the tests' groups in ``groups``, which fills as workers collect; others have none."""
+_STOCK = {
+    "load": LoadScheduling,
+    "worksteal": WorkStealingScheduling,
+    "loadscope": LoadScopeScheduling,
+    "loadfile": LoadFileScheduling,
+    "loadgroup": LoadGroupScheduling,
+}
+
+
+def is_stock(scheduler: object, dist: str) -> bool:
+    """Return whether xdist itself made this scheduler for ``--dist``, so that no hook of a user's did."""
+    return type(scheduler) is _STOCK.get(dist)
+
+
+def tell_groups(scheduler: Any, group_of: Callable[[str], str]) -> None:  # noqa: ANN401 - see remove_node
+    """Have loadgroup ask ``group_of`` for a test's group, which is empty for those that have none."""
     if isinstance(scheduler, LoadGroupScheduling):
         by_node_id = scheduler._split_scope  # noqa: SLF001 - what xdist's own schedulers override
-        scheduler._split_scope = lambda node_id: groups.get(node_id) or by_node_id(node_id)  # noqa: SLF001 - as above
+        scheduler._split_scope = lambda node_id: group_of(node_id) or by_node_id(node_id)  # noqa: SLF001 - as above

@@ -19,9 +19,12 @@ NAME = "database"
 PORT = 5432
 
 
-def credentials() -> dict[str, str]:
-    """Draw the entries of the Secret: 192 random bits for each worker, in digits that nothing needs to quote."""
-    return {"USERNAME": "postgres", "PASSWORD": secrets.token_hex(24), "DATABASE": "postgres"}
+def credentials(password: str = "") -> dict[str, str]:
+    """Draw the entries of the Secret: 192 random bits for each worker, in digits that nothing needs to quote.
+
+    A ``password`` that is given is as good as one that is drawn.
+    """
+    return {"USERNAME": "postgres", "PASSWORD": password or secrets.token_hex(24), "DATABASE": "postgres"}
 
 
 def facts(secret: Mapping[str, str]) -> ServiceFacts:

@@ -16,6 +16,8 @@ from paddock.services import broker, database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from paddock.declared_services import DeclaredService
+
 PATTERN = re.compile(r"(\{?)\{([A-Za-z_]\w*\.[A-Za-z_]\w*)\}(\}?)")
 """A placeholder and the brace on each side of it, if there is one; ``plugin.remote`` has the same."""
 
@@ -47,10 +49,9 @@ VARIABLES: Mapping[str, str] = {
 """Placeholder -> environment variable of the worker that holds its value."""
 
 
-def variables(declared: Iterable[str]) -> dict[str, str]:
-    """Return ``VARIABLES`` and those of the services that the user declares: ``host`` and ``port``."""
-    fields = ("host", "port")
-    ours = {f"{name}.{field}": f"PADDOCK_{name}_{field}".upper() for name in declared for field in fields}
+def variables(declared: Iterable[DeclaredService]) -> dict[str, str]:
+    """Return ``VARIABLES`` and those of the services that the user declares: host, port, and a URL if it has one."""
+    ours = {f"{one.name}.{fact}": f"PADDOCK_{one.name}_{fact}".upper() for one in declared for fact in one.facts}
     return {**VARIABLES, **ours}
 
 

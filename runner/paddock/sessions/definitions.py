@@ -42,8 +42,11 @@ def _serial(session: nox.Session, configuration: SessionConfiguration) -> None:
     run_tests(session, configuration, workers=1)
 
 
-def _hardware(session: nox.Session, configuration: SessionConfiguration) -> None:  # noqa: ARG001 - the shape of the table
-    not_there_yet(session, "accelerator pods come with a later release")
+def _hardware(session: nox.Session, configuration: SessionConfiguration) -> None:
+    """Run the marked tests, each worker holding one of every kind that pyproject.toml knows."""
+    chosen = any(argument.startswith("--paddock-hardware") for argument in session.posargs)
+    hardware = () if chosen else ("--paddock-hardware=all",)
+    run_tests(session, configuration, "-m", "hardware", *hardware, workers=configuration.workers, first=("devices",))
 
 
 def _validate(session: nox.Session, configuration: SessionConfiguration) -> None:  # noqa: ARG001 - the shape of the table
@@ -55,9 +58,8 @@ _TABLE = (
     Definition(name="serial", description="Run the same tests with one worker in one namespace.", run=_serial),
     Definition(
         name="hardware",
-        description="Run the tests that need accelerators (not there yet).",
+        description="Run the tests that are marked with hardware, on workers that hold it.",
         run=_hardware,
-        backend="none",
     ),
     Definition(
         name="validate",

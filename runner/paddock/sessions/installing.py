@@ -30,7 +30,10 @@ def install_when_changed(session: nox.Session, *arguments: str) -> None:
     The stamp is removed before and written after, so that an interrupted install is done again. Both pip and uv build
     a local folder named on their command line anew, also when its version number stayed the same.
     """
-    stamp = Path(session.virtualenv.location) / _STAMP
+    location = getattr(session.virtualenv, "location", None)
+    if location is None:  # `nox --no-venv`: the environment is the user's affair, and nox allows no install into it
+        return
+    stamp = Path(location) / _STAMP
     wanted = fingerprint(arguments, Path.cwd())
     if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
         return

@@ -19,6 +19,8 @@ from paddock.names import new_run_id
 from paddock.sessions.installing import install_when_changed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import nox
 
     from paddock.sessions.configuration import SessionConfiguration
@@ -28,7 +30,11 @@ INTERRUPT_TIMEOUT = 90.0
 """Seconds from Ctrl-C until pytest is terminated: fixtures tear down in the pods first; nox's 0.3 s is too short."""
 TERMINATE_TIMEOUT = 10.0
 
+NOT_CLEAN = 8
+"""Bit of pytest's exit code, see ``plugin.ledger.Exit``, which cannot be imported where only nox is installed."""
+
 MEANINGS = {
+    0: "all tests passed",
     1: "tests failed",
     2: "the run was interrupted",
     3: "the infrastructure failed, which says nothing about the tests; the cause stands above",
@@ -38,13 +44,20 @@ MEANINGS = {
 """What pytest's exit codes mean under Paddock; nox itself knows only 0 and 1, and adds the full stop."""
 
 
-def run_tests(session: nox.Session, configuration: SessionConfiguration, *, workers: int) -> None:
-    """Install, run pytest with ``workers`` namespaces, and reap the run whatever happened to it."""
+def run_tests(
+    session: nox.Session, configuration: SessionConfiguration, *more: str, workers: int, first: Sequence[str] = ()
+) -> None:
+    """Install, run pytest with ``workers`` namespaces and ``more`` arguments, and reap the run whatever happened.
+
+    ``first`` is a command of Paddock's that tells something beforehand, whatever comes of it.
+    """
     install_when_changed(session, own_requirement(), *configuration.install)
     run_id = os.environ.get(RUN_ID_VARIABLE) or new_run_id()
     session.chdir(configuration.folder)
+    if first:
+        session.run("python", "-m", "paddock", *first, success_codes=range(5))
     try:
-        _pytest(session, run_id, "-n", str(workers), *configuration.arguments, *session.posargs)
+        _pytest(session, run_id, "-n", str(workers), *more, *configuration.arguments, *session.posargs)
     finally:
         _reap(session, run_id)
 
@@ -58,14 +71,21 @@ def _pytest(session: nox.Session, run_id: str, *arguments: str) -> None:
             terminate_timeout=TERMINATE_TIMEOUT,
         )
     except CommandFailed as failure:
-        code = failure.return_code
-        session.error(f"pytest ended with exit code {code}: {MEANINGS.get(code or 0, 'see above')}")
+        session.error(f"pytest ended with exit code {failure.return_code}: {meaning(failure.return_code or 0)}")
+
+
+def meaning(code: int) -> str:
+    """Return what an exit code of pytest means under Paddock."""
+    verdict = MEANINGS.get(code & ~NOT_CLEAN, "see above")
+    left = "; and namespaces were left, which --paddock-require-clean forbids" if code & NOT_CLEAN else ""
+    return verdict + left
 
 
 def _reap(session: nox.Session, run_id: str) -> None:
     """Ask for the deletion of what the run left, and give the prompt back: namespaces take seconds to vanish."""
+    reap = ("python", "-m", "paddock", "reap", "--run", run_id, "--wait", "0", "--except-kept")
     try:
-        session.run("python", "-m", "paddock", "reap", "--run", run_id, "--wait", "0", log=False, silent=True)
+        session.run(*reap, log=False, silent=True)
     except CommandFailed:
         session.error(f"What run {run_id} left could not be deleted; try again with: paddock reap --run {run_id}")
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddock.devices.resources import MOST_SIMULATED
 from paddock.names import RUN_ID_EXPECTED, RUN_ID_PATTERN
-from paddock.specs import PLATFORM_UID
+from paddock.specs import EVERY_WORKER, FREE_DEVICES, PLATFORM_UID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +31,8 @@ _REPOSITORY = (
 )
 """As images' references have it: the first part is a host if it has a dot or a port, or is localhost."""
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
+_HARDWARE = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_MOST_DEVICES = 1000
 _SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 
@@ -53,6 +56,10 @@ def _boolean(text: str) -> bool:
     if text.lower() not in _TRUE | _FALSE:
         raise ValueError(text)
     return text.lower() in _TRUE
+
+
+def _stated(text: str) -> bool:
+    return _boolean(_text(text))
 
 
 def _positive(number: Callable[[str], float]) -> Callable[[str], float]:
@@ -124,12 +131,67 @@ def _uid(text: str) -> int | str:
     return int(text)
 
 
+def _hardware(text: str) -> tuple[tuple[str, int], ...]:
+    pairs = [one.strip().partition("=") for one in text.split(",") if one.strip()]
+    if not all(re.fullmatch(_HARDWARE, kind) and (count or not sep) for kind, sep, count in pairs):
+        raise ValueError(text)
+    found = {kind: int(count or 1) for kind, _, count in pairs}
+    if not all(1 <= count <= _MOST_DEVICES for count in found.values()):
+        raise ValueError(text)
+    return tuple(found.items())
+
+
+def _hardware_workers(text: str) -> int | str:
+    if text in {EVERY_WORKER, FREE_DEVICES}:
+        return text
+    return int(_positive(int)(text))
+
+
+def _devices(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]?", text) or int(text) > MOST_SIMULATED:
+        raise ValueError(text)
+    return int(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise ValueError(text)
+    return int(found[1]), int(found[2])
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not LOWEST_PORT <= port <= LARGEST_PORT:
+        raise ValueError(text)
+    return port
+
+
+LOWEST_PORT, LARGEST_PORT = 1024, 65535
 SWITCH = Kind(expected="true or false", parse=_boolean, toml=(bool,), switch=True, metavar="")
+BOOLEAN = Kind(expected="true or false", parse=_stated, toml=(bool,), metavar="true|false")
 TEXT = Kind(expected="a text that is not empty", parse=_text)
 FILE = Kind(expected="the path of a file", parse=_path, path=True, metavar="PATH")
 FOLDER = Kind(expected="the path of a folder", parse=_path, path=True, metavar="PATH")
 SECONDS = Kind(expected="seconds, a number above zero", parse=_positive(float), toml=(int, float), metavar="SECONDS")
 WHOLE = Kind(expected="seconds, a whole number above zero", parse=_positive(int), toml=(int,), metavar="SECONDS")
+COUNT = Kind(expected="a whole number above zero", parse=_positive(int), toml=(int,), metavar="NUMBER")
+PORT = Kind(expected="a port from 1024 to 65535", parse=_port, toml=(int,), metavar="PORT")
+HARDWARE = Kind(
+    expected="a kind of hardware such as coral, or coral=2 for two of it in each worker",
+    parse=_hardware,
+    toml=(str, list),
+    repeated=True,
+    metavar="KIND[=N]",
+)
+HARDWARE_WORKERS = Kind(
+    expected=f"a whole number above zero, {FREE_DEVICES} or {EVERY_WORKER}",
+    parse=_hardware_workers,
+    toml=(int, str),
+    metavar=f"N|{FREE_DEVICES}|{EVERY_WORKER}",
+)
+DEVICES = Kind(expected=f"a number of devices from 1 to {MOST_SIMULATED}", parse=_devices, toml=(int,), metavar="N")
+SHARD = Kind(expected="a shard such as 2/4, from 1/4 to 4/4", parse=_shard, metavar="I/N")
 QUANTITY = Kind(
     expected="a Kubernetes quantity such as 512Mi, 1Gi, 100m or 2",
     parse=_matching(_QUANTITY),

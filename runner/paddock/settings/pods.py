@@ -35,6 +35,7 @@ _SHAPES: Mapping[str, tuple[type, str, tuple[str, str]]] = {
 }
 """Key -> type in TOML, the same in words, and where it stands in a pod."""
 
+_REMEDY = f"Name a file of YAML with --paddock-pod-patch, or as 'patch' in [{TABLE}.{KEY}]."
 _TEXTS = frozenset({"node-selector", "labels", "annotations"})
 
 
@@ -116,9 +117,11 @@ def patches(path: Path, pod: str = "") -> list[PodAddition]:
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         documents = list(yaml.safe_load_all(text))
     except OSError as error:
-        raise UsageError(f"The patch {path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"The patch {path} cannot be read: {error.strerror}. {_REMEDY}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"The patch {path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+        raise UsageError(
+            f"The patch {path} cannot be read as YAML: {' '.join(str(error).split())}. {_REMEDY}"
+        ) from None
     pairs = zip(documents, nodes, strict=True)
     return [_patch(document, dict(_lines(node)), str(path), pod) for document, node in pairs if document is not None]
 

@@ -5,13 +5,14 @@ Pure: ``settings.pyproject`` reads the file. It must not know pytest, clusters o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.errors import UsageError
 from paddock.services import placeholders
-from paddock.settings import pods, services, templates
+from paddock.services.choices import FixtureChoices
+from paddock.settings import devices, pods, services, templates
 from paddock.settings.kinds import hint
 from paddock.settings.pyproject import Pyproject
 from paddock.settings.pyproject import read as read_pyproject
@@ -22,16 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from paddock.declared_services import DeclaredService
+    from paddock.devices.resources import Hardware, Wanted
     from paddock.settings.table import Option, Raw
-    from paddock.specs import DeclaredService, PodAddition
+    from paddock.specs import PodAddition
 
 __all__ = ["Given", "Settings", "read_pyproject", "resolve"]
 
-_TABLES_OF_OTHERS = ("sessions", pods.KEY, services.KEY)
+_TABLES_OF_OTHERS = ("sessions", devices.KEY, pods.KEY, services.KEY)
 """Tables below ``[tool.paddock]`` that are read elsewhere, by ``paddock.sessions`` and modules beside this one."""
 
 VARIABLES_OF_OTHERS = frozenset(
-    {"PADDOCK_CACHE", "PADDOCK_FACTS", "PADDOCK_NODE_MIRROR", "PADDOCK_NODE_SOURCE", *placeholders.VARIABLES.values()}
+    {
+        "PADDOCK_BROKER_AUTHORITY",
+        "PADDOCK_BROKER_LOGINS",
+        "PADDOCK_CACHE",
+        "PADDOCK_FACTS",
+        "PADDOCK_KEEPER",
+        "PADDOCK_NODE_MIRROR",
+        "PADDOCK_NODE_SOURCE",
+        "PADDOCK_STACKS",
+        *placeholders.VARIABLES.values(),
+    }
 )
 """Variables of Paddock that are no options; a test finds them in the sources."""
 
@@ -64,6 +77,15 @@ class Settings:
     image: str | None
     image_packages: tuple[str, ...]
     broker_configuration: Path | None
+    broker_accounts: Path | None
+    """File with accounts of brokers beside Paddock's own."""
+    broker_acl: Path | None
+    broker_tls: bool
+    broker_ca: Path | None
+    broker_ca_key: Path | None
+    broker_per_worker: bool
+    broker_reset: str
+    """``used``, ``always`` or ``never``: after which tests the broker is cleaned."""
     database_configuration: Path | None
     database_version: str | None
     deadline: int
@@ -72,9 +94,41 @@ class Settings:
     """Seconds without a sign of life after which others may end the run."""
     grace: float
     """Seconds from an interrupt to the kill; the default is as long as xdist waits for its own workers."""
+    keep: str | None
+    """``failed`` or ``all``: the namespaces that stay after the run to be looked into."""
+    keep_ttl: int
+    """Seconds that they stay."""
+    reuse: bool
+    """Whether namespaces wait for the next run of the project."""
+    reuse_ttl: int
+    """Seconds that they wait."""
+    history: Path
+    order: str
+    """``scheduling.units.Order`` by value."""
+    shard: tuple[int, int] | None
+    """Which part of how many this run is for, counted from 1."""
+    shard_by: str
+    max_weight: int | None
+    """Sum of the weights of tests that may run at once; ``None`` for half of the workers."""
+    retry: int | None
+    """How many times a test that failed runs again; ``None`` for not at all."""
+    test_limit: float | None
+    """Seconds of one test, set-up and tear-down included, after which its worker is ended."""
+    hardware: tuple[Wanted, ...]
+    """What the pods of workers hold."""
+    hardware_workers: int | str
+    """How many workers' pods; ``specs.FREE_DEVICES``, or ``specs.EVERY_WORKER``."""
+    wait: float
+    """Seconds to wait for hardware while others hold all of it."""
+    devices: tuple[Hardware, ...]
+    """The configured kinds of hardware."""
+    simulate_hardware: int | None
+    """How many simulated devices stand in for it."""
     run_id: str
     plan: str | None
     """``yaml`` or ``json``: the run is printed and not made."""
+    port_base: int
+    """First of gw0's hundred ports in the local engine."""
     worker_memory: str
     worker_cpu: str
     uid: int | str | None
@@ -96,6 +150,21 @@ class Settings:
     artifacts_size: int
     """Most bytes of artifacts from one worker."""
     artifacts_folder: Path
+    evidence: str
+    """``failed``, ``all`` or ``none``: of which workers evidence is kept."""
+    report_size: int
+    """Most bytes of the logs of one worker's namespace."""
+    report_folder: Path
+    require_clean: bool
+    database_schema: str | None
+    """``fixture_choices`` gathers these for the workers; there they are explained."""
+    database_schema_files: tuple[str, ...]
+    database_extensions: tuple[str, ...]
+    database_variables: tuple[tuple[str, str], ...]
+    sqlite_schema: str | None
+    duckdb_schema: str | None
+    worker_port_base: int
+    safe_executors: bool
     given: Mapping[str, Given] = field(repr=False, compare=False)
     """Option name -> value with its source, for ``explain`` and ``to_arguments``."""
 
@@ -111,6 +180,15 @@ class Settings:
             registry=self.registry,
             nodes_registry=self.nodes_registry,
         )
+
+    @property
+    def service_names(self) -> tuple[str, ...]:
+        """Names of the declared services."""
+        return tuple(one.name for one in self.services)
+
+    def fixture_choices(self) -> FixtureChoices:
+        """Return what the fixtures beside the tests are told."""
+        return FixtureChoices(**{field.name: getattr(self, field.name) for field in fields(FixtureChoices)})
 
     def to_arguments(self) -> list[str]:
         """Return the flags that give a child process these settings, defaults left out."""
@@ -145,10 +223,14 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     limits = PhaseLimits(**{name: values.pop(f"{name}_limit") for name in LIMITS})  # type: ignore[arg-type] # the kinds of the table give floats
     del values["enabled"]
     values["variables"] = values.pop("env")
+    where = origin(BY_NAME["hardware"], given["hardware"].source)
+    values["devices"] = devices.read(document)
+    values["hardware"] = devices.wanted(document, values["hardware"], values["simulate_hardware"], where)  # type: ignore[arg-type] # as their kinds give them
     values["services"] = declared = services.read(document)
-    values["templates"] = templates.read(document, placeholders.variables(one.name for one in declared))
+    values["templates"] = templates.read(document, placeholders.variables(declared))
     values["additions"] = pods.read(document, values.pop("pod_patch"))  # type: ignore[arg-type] # its kind gives a path
     _check_together(values, given)
+    _check_broker(values)
     values["run_id"] = values["run_id"] or names.new_run_id()
     return Settings(limits=limits, given=given, **values)  # type: ignore[arg-type] # each kind gives the field's type; a test compares them
 
@@ -161,13 +243,18 @@ def _given(
 ) -> Given:
     for source, text in (
         (Source.FLAG, _joined(flags.get(option.name))),
-        (Source.ENVIRONMENT, environment.get(option.environment)),
+        (Source.ENVIRONMENT, _variable(option, environment)),
         (Source.PYPROJECT, _toml_text(option, document)),
     ):
         if text is not None:
             return Given(parse(option, text, source, lambda: document.place(option.key)), text, source)
     default = None if option.default is None else option.kind.parse(option.default)
     return Given(default, option.default, Source.DEFAULT)
+
+
+def _variable(option: Option, environment: Mapping[str, str]) -> str | None:
+    names_set = (name for name in (option.environment, *option.aliases) if name in environment)
+    return environment.get(next(names_set, ""))
 
 
 def _joined(raw: Raw) -> str | None:
@@ -214,10 +301,25 @@ def _check_together(values: Mapping[str, object], given: Mapping[str, Given]) ->
         raise UsageError(
             f"{where} is 0, but the security level {values['security']} refuses root: add {level.flag}=baseline."
         )
+    if values["hardware"] and values["reuse"]:
+        raise UsageError(
+            f"{origin(BY_NAME['reuse'], given['reuse'].source)} keeps pods between runs, and with them the hardware "
+            f"that {origin(BY_NAME['hardware'], given['hardware'].source)} asks for: leave out one of them."
+        )
     if values["nodes_registry"] and not values["registry"]:
         where = origin(BY_NAME["nodes-registry"], given["nodes-registry"].source)
         raise UsageError(
             f"{where} is another name of a place, and nothing says which: add {BY_NAME['registry'].flag}=REGISTRY/PATH."
+        )
+
+
+def _check_broker(values: Mapping[str, object]) -> None:
+    if bool(values["broker_ca"]) != bool(values["broker_ca_key"]):
+        raise UsageError("An authority of your own for brokers is two files: give --paddock-broker-ca and its key.")
+    if values["broker_tls"] and values["reuse"]:
+        raise UsageError(
+            "--paddock-broker-tls and --paddock-reuse do not go together: every run has certificates of its own. "
+            "Leave one of them out."
         )
 
 

@@ -6,32 +6,38 @@ Every pytest run imports this module, so it imports little. It must not know pyt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from paddock.errors import UsageError
+from paddock.settings import broker_options, fixture_options
 from paddock.settings.kinds import (
+    COUNT,
+    DEVICES,
     FILE,
     FOLDER,
+    HARDWARE,
+    HARDWARE_WORKERS,
     IMAGE,
     MAJOR,
     PACKAGES,
     PATTERNS,
+    PORT,
     QUANTITY,
     REPOSITORY,
     RUN_ID,
     SECONDS,
+    SHARD,
     SIZE,
     SWITCH,
     TEXT,
     UID,
     VARIABLES,
     WHOLE,
-    Kind,
     choice,
     shown,
 )
+from paddock.settings.option import TABLE, Option, Source
+from paddock.specs import FREE_DEVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,54 +45,7 @@ if TYPE_CHECKING:
     Raw = str | list[str] | None
     """What a command line gives for one option: ``None`` when it was not there, a list when it may be repeated."""
 
-TABLE = "tool.paddock"
-
-
-class Source(IntEnum):
-    """Where a value came from; the greater one wins."""
-
-    DEFAULT = 0
-    PYPROJECT = 1
-    ENVIRONMENT = 2
-    FLAG = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Option:
-    """One option, wherever it can be given."""
-
-    name: str
-    kind: Kind
-    help: str
-    default: str | None = None
-    """As text, as if it had been typed; ``None`` stands for "not given"."""
-    unit: str = ""
-    variable: str | None = None
-    """Environment variable, where it is not ``PADDOCK_<NAME>``."""
-    in_pyproject: bool = True
-    table: str = ""
-    """The table below ``[tool.paddock]`` that holds the key, where it is not that itself."""
-
-    @property
-    def key(self) -> str:
-        """The key in pyproject.toml, dotted where it stands in a table of its own."""
-        return f"{self.table}.{self.name.removeprefix(f'{self.table}-')}" if self.table else self.name
-
-    @property
-    def flag(self) -> str:
-        """The option on a command line."""
-        return "--paddock" if self.name == "enabled" else f"--paddock-{self.name}"
-
-    @property
-    def environment(self) -> str:
-        """Name of the environment variable."""
-        return self.variable or f"PADDOCK_{self.name.upper().replace('-', '_')}"
-
-    @property
-    def destination(self) -> str:
-        """The attribute's name among parsed arguments."""
-        return self.flag.lstrip("-").replace("-", "_")
-
+__all__ = ["BY_NAME", "LIMITS", "OPTIONS", "TABLE", "Option", "Source", "complaint", "is_enabled", "origin", "parse"]
 
 LIMITS = {
     "node": ("1800", "time limit of the embedded node's start; the first one builds Kubernetes"),
@@ -96,6 +55,7 @@ LIMITS = {
     "service": ("60", "time limit of a broker or a database, from its pod made to its first answer"),
     "sources": ("120", "time limit of sending and unpacking the sources"),
     "artifacts": ("60", "time limit of getting artifacts back, from the end of the tests"),
+    "evidence": ("10", "time limit of keeping evidence of what failed, at the end of the run"),
     "start": ("60", "time limit of a worker's process, from started to its first answer"),
     "release": ("60", "time limit of the namespaces' deletion at the end"),
 }
@@ -114,7 +74,7 @@ OPTIONS = (
         name="engine",
         kind=choice("kubernetes", "local", "auto"),
         default="kubernetes",
-        help="what carries the workers",
+        help="what carries the workers: pods, processes of this machine, or pods if a cluster answers",
     ),
     Option(name="context", kind=TEXT, help="context of the kubeconfig to use, which allows this cluster by naming it"),
     Option(name="kubeconfig", kind=FILE, help="kubeconfig file to use in place of KUBECONFIG and ~/.kube/config"),
@@ -146,12 +106,7 @@ OPTIONS = (
         table="image",
         help="Debian package that the worker image holds besides, such as git; may be repeated",
     ),
-    Option(
-        name="broker-configuration",
-        kind=FILE,
-        table="broker",
-        help="file, from rootdir on, with settings of mosquitto.conf that are added to Paddock's own",
-    ),
+    *broker_options.OPTIONS,
     Option(
         name="database-configuration",
         kind=FILE,
@@ -190,6 +145,108 @@ OPTIONS = (
         help="time for fixtures to tear down after an interrupt, before workers are killed",
     ),
     Option(
+        name="keep",
+        kind=choice("failed", "all"),
+        help="namespaces that stay after the run to be looked into: those of workers with a failed test or that were "
+        "lost, or all; the commands to look inside are printed",
+    ),
+    Option(
+        name="keep-ttl",
+        kind=WHOLE,
+        default="3600",  # long enough to look into a failure that ended a run during lunch, too short for a weekend
+        unit="s",
+        help="time that namespaces are kept, from the run's end; a reaper ends them then",
+    ),
+    Option(
+        name="reuse",
+        kind=SWITCH,
+        default="false",
+        help="hand namespaces on to the next run of the project, with new pods that are up before it begins; "
+        "not together with --paddock-keep, nor after a run that has lost a worker",
+    ),
+    Option(
+        name="reuse-ttl",
+        kind=WHOLE,
+        default="600",  # some edits later; each namespace takes a few hundred megabytes of memory meanwhile
+        unit="s",
+        help="time that namespaces wait for the next run; a reaper ends them then",
+    ),
+    Option(
+        name="history",
+        kind=FILE,
+        default=".paddock/history.jsonl",
+        help="file, from rootdir on, with the times of earlier runs, by which tests are planned; completed at the end "
+        "(/dev/null for none)",
+    ),
+    Option(
+        name="order",
+        kind=choice("longest", "file", "collected"),
+        default="longest",
+        help="order in which tests are handed out: the longest first; by file, and within a file as collected; or all "
+        "as collected",
+    ),
+    Option(
+        name="max-weight",
+        kind=COUNT,
+        help="sum of the weights of tests (marks weight and resource_intensive) that may run at once, over all "
+        "workers; half of the workers if not given",
+    ),
+    Option(
+        name="shard",
+        kind=SHARD,
+        in_pyproject=False,  # every run of the project would leave out the same tests
+        help="part of the tests that this run is for, as one of several CI jobs: 2/4 is the second of four",
+    ),
+    Option(
+        name="shard-by",
+        kind=choice("name", "times"),
+        default="name",
+        help="how tests are shared out among shards: by their names alone, or so that all take equally long, for which "
+        "every job must have the same history",
+    ),
+    Option(
+        name="retry",
+        kind=COUNT,
+        help="how many times a test that failed runs again, each time in another worker's namespace if there is one; "
+        "its last verdict counts, the others are shown; not at all by default",
+    ),
+    Option(
+        name="test-limit",
+        kind=SECONDS,
+        unit="s",
+        help="time after which a test that is still running is reported as failed with the stacks of its threads, "
+        "and its worker ended and replaced, whatever it is stuck in; none by default",
+    ),
+    Option(
+        name="hardware",
+        kind=HARDWARE,
+        default="",
+        help="hardware that workers' pods hold, for tests marked with it: as in [tool.paddock.devices], or all for "
+        "everything there; may be repeated",
+    ),
+    Option(
+        name="hardware-workers",
+        kind=HARDWARE_WORKERS,
+        default=FREE_DEVICES,
+        help="how many workers hold the hardware, gw0 and those after it: a number, all, or free for as many as there "
+        "are free devices for when the run begins, at least one; the others run the tests that need none",
+    ),
+    Option(
+        name="wait",
+        kind=SECONDS,
+        default="600",
+        unit="s",
+        help="time that a run waits its turn for hardware while others hold all of it; its tests that need none run "
+        "meanwhile, and runs that began earlier come first",
+    ),
+    Option(
+        name="simulate-hardware",
+        kind=DEVICES,
+        in_pyproject=False,  # a suite must not be green for ever on devices that are none
+        help="on the embedded node, make so many simulated devices (loop devices), which stand in for every kind of "
+        "hardware that is asked for",
+    ),
+    Option(
         name="run-id",
         kind=RUN_ID,
         in_pyproject=False,  # the same id for two runs would mix up their namespaces
@@ -200,6 +257,13 @@ OPTIONS = (
         kind=choice("yaml", "json"),
         in_pyproject=False,  # a project whose runs only ever print would be a riddle
         help="print every object that the run would make, credentials masked, and make none",
+    ),
+    Option(
+        name="port-base",
+        kind=PORT,
+        default="20000",
+        help="in the local engine: first of the hundred ports of gw0; gw1 has the next hundred, and a run without "
+        "workers the hundred below",
     ),
     Option(name="worker-memory", kind=QUANTITY, default="1Gi", help="memory limit of a worker pod"),
     Option(name="worker-cpu", kind=QUANTITY, default="100m", help="processor share that a worker pod requests"),
@@ -242,15 +306,34 @@ OPTIONS = (
         default="",
         help="files that come back from the workers if tests wrote them there; may be repeated",
     ),
-    Option(
-        name="artifacts-size", kind=SIZE, default="100Mi", help="size of one worker's artifacts; more is left there"
-    ),
+    Option(name="artifacts-size", kind=SIZE, default="100Mi", help="size of a worker's artifacts; more is left there"),
     Option(
         name="artifacts-folder",
         kind=FOLDER,
         default="paddock-artifacts",
         help="folder that gets the artifacts, one folder a worker in it",
     ),
+    Option(
+        name="evidence",
+        kind=choice("failed", "all", "none"),
+        default="failed",
+        help="whose logs, events and pod states are kept in the report when their namespaces go: those of workers "
+        "that were lost or had a failing test, of all, or of none",
+    ),
+    Option(name="report-size", kind=SIZE, default="4Mi", help="size of the logs of one namespace in the report"),
+    Option(
+        name="report-folder",
+        kind=FOLDER,
+        default="paddock-report",
+        help="folder, from rootdir on, that gets what explains a run afterwards, one folder a run in it",
+    ),
+    Option(
+        name="require-clean",
+        kind=SWITCH,
+        default="false",
+        help="wait at the end until all namespaces are gone; if any is left, 8 is added to the exit code",
+    ),
+    *fixture_options.OPTIONS,
 )
 BY_NAME = {option.name: option for option in OPTIONS}
 

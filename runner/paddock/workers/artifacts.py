@@ -13,9 +13,9 @@ import threading
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
+from paddock import own_folders
 from paddock.deadlines import Deadline
 from paddock.workers.inpod.unpack import Unpacked, UnpackError, unpack
-from paddock.workers.sources import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SLACK = 1 << 20
 """Bytes that an archive may be larger than the files in it were allowed to be."""
-_IGNORED = "# Made by Paddock: what the last run's tests wrote. The next run removes it.\n*\n"
+_PURPOSE = "what the last run's tests wrote. The next run removes it."
 _WORKER = re.compile(r"gw\d+")
 _MIB = 1 << 20
 
@@ -136,7 +136,7 @@ class Gathering:
             data = stream.read_artifacts(count)
             if data:
                 with self._folder_lock:
-                    _mark(self._wanted.folder)
+                    own_folders.make(self._wanted.folder, own_folders.ARTIFACTS, _PURPOSE)
             return data
 
         return read
@@ -185,16 +185,8 @@ def _count(files: int) -> str:
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run has put into ``folder``; a folder that Paddock did not make is left as it is."""
-    if not (folder / MARK).is_file():
+    if not own_folders.is_ours(folder, own_folders.ARTIFACTS):
         return
     for place in folder.iterdir():
         if _WORKER.fullmatch(place.name) and place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
-
-
-def _mark(folder: Path) -> None:
-    """Make the folder, if it is not there, with the sign that it is ours: git ignores it, and it is not sent."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-        (folder / MARK).touch()

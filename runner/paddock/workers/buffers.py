@@ -123,18 +123,36 @@ class WriteRoom:
 
 
 class Outcome:
-    """What becomes known about the worker, once each: its process id, and its end."""
+    """What becomes known about the worker, once each: its process id, and its end; and its stacks, when taken."""
 
     def __init__(self) -> None:
         self._known = threading.Condition()
         self._pid: int | None = None
         self._status: ExitStatus | None = None
+        self._stacks, self._answered = "", True
 
     def started(self, pid: int) -> None:
         """Note the process id."""
         with self._known:
             self._pid = pid
             self._known.notify_all()
+
+    def ask_stacks(self) -> None:
+        """Note that stacks are asked for: those that were noted count no more once others come."""
+        with self._known:
+            self._answered = False
+
+    def stacked(self, text: str) -> None:
+        """Note the worker's stacks, or that it did not answer."""
+        with self._known:
+            self._stacks, self._answered = text or self._stacks, True
+            self._known.notify_all()
+
+    def wait_stacks(self, timeout: float) -> str:
+        """Return the stacks that were noted last, waiting for those that are asked for; empty if none ever came."""
+        with self._known:
+            self._known.wait_for(lambda: self._answered or self._status, timeout)
+            return self._stacks
 
     def ended(self, status: ExitStatus) -> None:
         """Note the end; the first one stays."""

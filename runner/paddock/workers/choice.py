@@ -65,7 +65,7 @@ def _without(one: SourceSet, roots: Sequence[Path]) -> SourceSet:
 def summary(sets: Sequence[SourceSet]) -> str:
     """Return what is sent in a few words; empty where it is not worth a line."""
     files, size = sum(len(one.files) for one in sets), sum(one.size for one in sets)
-    if len(sets) == 1 and files < NOTABLE_FILES and size < NOTABLE_SIZE:
+    if len(sets) <= 1 and files < NOTABLE_FILES and size < NOTABLE_SIZE:
         return ""
     beside = ", ".join(str(one.root) for one in sets[1:])
     return f"{files} files, {size / _MIB:.1f} MiB" + (f"; with {beside}" if beside else "")

@@ -219,8 +219,10 @@ class Conversation:
             self._happen(Happening.ENDED)
         elif told["did"] == "started":
             self._outcome.started(told["pid"])
+        elif told["did"] == "stacks":
+            self._outcome.stacked(told["text"])
         elif told["did"] == "ended":  # what it left to be fetched comes next
-            self._told = {name: told[name] for name in ("code", "signal", "cause")}
+            self._told = {name: value for name, value in told.items() if name != "did"}
             self._conclude()
             self._await_more()
 
@@ -309,7 +311,9 @@ class Conversation:
         self.receiver.stop()
 
     def _conclude(self) -> None:
-        status = ExitStatus(**self._told) if self._told else ExitStatus(cause=self._cause)
+        wanted = self._kill_deadline < float("inf")
+        told = {**self._told, "heard": True} if self._told else {"cause": self._cause}
+        status = ExitStatus(**told, wanted=wanted)
         self._outcome.ended(status)
         self._room.close(StreamBroken(f"The worker has ended and can be sent nothing more. {status.cause}".rstrip()))
         self._stderr.end()

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from paddock import own_folders
 from paddock.errors import UsageError
 from paddock.workers.inpod import patterns
 
@@ -41,10 +42,8 @@ NEVER_SENT = frozenset(
         ".ruff_cache",
     },
 )
-"""Folder names left out unless git tracks something in them, as are virtual environments and artifacts."""
-MARK = ".paddock-artifacts"
-"""File in a folder of artifacts: what came back from one run is not sent to the next one."""
-_SIGNS = ("pyvenv.cfg", MARK)  # of folders that are never sent, whatever they are called
+"""Folder names left out unless git tracks something in them, as are virtual environments, artifacts and reports."""
+_SIGNS = ("pyvenv.cfg", own_folders.ARTIFACTS, own_folders.REPORT)  # of folders that are never sent, whatever called
 _LEVEL = 1  # measured on Python sources: 53 MB/s; level 6 takes twice the time for a sixth less
 _CHUNK = 256 << 10
 _BLOCK = 512  # of the tar format

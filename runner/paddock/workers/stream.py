@@ -139,6 +139,15 @@ class PodStream:
         """Send SIGINT to the worker; see ``WorkerStream``."""
         self._conversation.put(Urgent({"do": "signal", "number": int(signal.SIGINT)}))
 
+    def ask_stacks(self) -> None:
+        """Have the worker's stacks taken; see ``WorkerStream``."""
+        self._outcome.ask_stacks()
+        self._conversation.put(Urgent({"do": "stacks"}))
+
+    def wait_stacks(self, timeout: float) -> str:
+        """Return the stacks that were taken last; see ``WorkerStream``."""
+        return self._outcome.wait_stacks(timeout)
+
     def kill(self) -> None:
         """End the worker and this stream at once; see ``WorkerStream``. What was not read yet is dropped."""
         self._write_closed = True

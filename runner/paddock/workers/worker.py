@@ -26,7 +26,8 @@ HOME = "/home/paddock"
 """Home in the worker image."""
 TEMPORARY = "/tmp"  # noqa: S108 - the pod's own
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_BOOT = "import sys;exec(eval(sys.stdin.readline()))"
+BOOT = "import sys;exec(eval(sys.stdin.readline()))"
+"""The program of an execnet worker: it reads one line, which is a program, from stdin."""
 _READ_AT_START = ("PYTHON", "COV", "LANG", "LC_", "TZ", "HOME", "PATH", "TMPDIR", "VIRTUAL_ENV", "LD_")
 _SECRET = re.compile("AUTH|CREDENTIAL|KEY|PASS|SECRET|TOKEN")
 """In the name of a variable that a user has travel: COVERALLS_REPO_TOKEN begins like what coverage reads."""
@@ -73,13 +74,18 @@ def warm_order(plan: RunPlan, controller: Mapping[str, str], *, time_zone: str =
     It stands in the pod's manifest, so only what an interpreter reads at its start is in it, and nothing secret.
     """
     env = environment(plan, controller, time_zone=time_zone)
-    early = {name: value for name, value in env.items() if name.startswith(_READ_AT_START) and not _SECRET.search(name)}
+    early = {name: value for name, value in env.items() if name.startswith(_READ_AT_START) and not is_secret(name)}
     return json.dumps({"argv": [str(plan.python.executable), "-u", "-c", warm.PROGRAM], "env": early})
+
+
+def is_secret(variable: str) -> bool:
+    """Whether a variable of this name is likely to hold something that nobody else may see."""
+    return bool(_SECRET.search(variable))
 
 
 def boot_argv(plan: RunPlan) -> list[str]:
     """Return the command of an execnet worker: it reads one line, which is a program, from stdin."""
-    return [str(plan.python.executable), "-u", "-c", _BOOT]
+    return [str(plan.python.executable), "-u", "-c", BOOT]
 
 
 def environment(plan: RunPlan, controller: Mapping[str, str], *, time_zone: str = "") -> dict[str, str]:

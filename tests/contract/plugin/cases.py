@@ -5,6 +5,7 @@ Each case is a function of a ``Run``; the engine behind it is the caller's, so t
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def all_tests_pass(run: Run) -> None:
     """Exit code 0, one report a test, and the account as the last line."""
     result = run("-n2", files=GREEN)
     assert (result.code, result.counts) == (0, {"passed": 6}), result
-    assert result.last_line == "paddock: namespaces: created 2, deleted 2, left 0"
+    assert result.account == "created 2, deleted 2, left 0"
 
 
 @case
@@ -76,7 +77,7 @@ def a_failure_is_exit_code_1(run: Run) -> None:
 def the_header_names_run_engine_workers_and_seed(run: Run) -> None:
     """A person can find the run in the cluster and repeat it."""
     result = run("-n2", "--paddock-run-id=k7x2mq", files=GREEN, environment={"PYTHONHASHSEED": "77"})
-    assert "paddock: run k7x2mq, engine kubernetes, 2 workers, PYTHONHASHSEED=77" in result.out
+    assert re.search(r"^paddock: run k7x2mq, engine \w+, 2 workers, PYTHONHASHSEED=77$", result.out, re.MULTILINE)
 
 
 @case
@@ -115,7 +116,7 @@ def a_missing_path_is_a_usage_error(run: Run) -> None:
     result = run("-n2", "nowhere.py", files=GREEN)
     assert result.code == 4
     assert "nowhere.py was not found" in result.err
-    assert "namespaces:" not in result.out
+    assert not result.accounts
 
 
 @case
@@ -126,7 +127,7 @@ def x_stops_at_the_first_failure(run: Run) -> None:
     assert result.code == 2, result
     assert result.counts["failed"] == 1
     assert "never ran" not in result.out
-    assert result.last_line.startswith("paddock: namespaces: ")
+    assert result.account
 
 
 @case
@@ -288,18 +289,22 @@ def no_tests_is_exit_code_5(run: Run) -> None:
     """Nothing selected is neither success nor failure."""
     result = run("-n2", "-k", "nothing_is_called_so", files=GREEN)
     assert result.code == 5, result
-    assert result.last_line.startswith("paddock: namespaces: ")
+    assert result.account
 
 
 @case
 def different_collections_are_named(run: Run) -> None:
     """A worker that collects other tests is told apart; the first one's tests all run, and the run is not green."""
-    text = (
-        "import os, pytest\n@pytest.mark.parametrize('w', [os.environ['PYTEST_XDIST_WORKER']])\ndef test_w(w): pass\n"
-    )
+    # As many as two workers could share: the other one is waited for, and comes in time where it is late.
+    text = """
+import os, pytest, time
+@pytest.mark.parametrize('w', [os.environ['PYTEST_XDIST_WORKER']])
+@pytest.mark.parametrize('n', range(30))
+def test_w(w, n): time.sleep(0.1)
+"""
     result = run("-n2", files={"test_w.py": text})
     assert result.code == 1, result
-    assert result.counts == {"passed": 1, "error": 1}
+    assert result.counts == {"passed": 30, "error": 1}
     assert "Different tests were collected between" in result.out
 
 
@@ -310,7 +315,7 @@ def an_internal_error_is_exit_code_3(run: Run) -> None:
     result = run("-n2", files={**GREEN, "conftest.py": text})
     assert result.code == 3, result
     assert "INTERNALERROR" in result.out + result.err
-    assert result.last_line.startswith("paddock: namespaces: ")
+    assert result.account
 
 
 @case
@@ -326,7 +331,7 @@ def an_internal_error_in_a_worker_is_exit_code_3(run: Run) -> None:
     assert result.out.count("RuntimeError: the plugin broke\n") == 1, result
     assert "Unexpectedly no active workers" not in result.out, result
     assert "paddock:   test_green.py::test_n[3]\n" in result.out, result
-    assert result.last_line.startswith("paddock: namespaces: ")
+    assert result.account
 
 
 @case
@@ -335,7 +340,8 @@ def a_worker_that_cannot_begin_is_told_once(run: Run) -> None:
     text = "def pytest_configure(config):\n    assert not hasattr(config, 'workerinput'), 'no worker here'\n"
     result = run("-n2", files={**GREEN, "conftest.py": text})
     assert result.code == 3, result
-    assert "never came: for the same reason as" in result.out, result
+    assert re.search(r"paddock: workers gw\d, gw\d never came: ", result.out), result
+    assert result.out.count("no worker here\n") <= 2, result  # the line of the conftest, and that of the error
     assert "created 2, deleted 2, left 0" in result.last_line
 
 
@@ -345,7 +351,8 @@ def a_worker_that_dies_at_its_start_is_not_replaced(run: Run) -> None:
     text = "import os\ndef pytest_sessionstart():\n    'PYTEST_XDIST_WORKER' in os.environ and os._exit(7)\n"
     result = run("-n2", files={**GREEN, "conftest.py": text})
     assert result.code == 3, result
-    assert result.out.count("Not properly terminated (the worker process exited with code 7)") == 1, result
+    assert re.search(r"paddock: workers gw\d, gw\d never came: Its process exited with code 7\.", result.out), result
+    assert result.out.count("exited with code 7") == 1, result
     assert "created 2, deleted 2, left 0" in result.last_line
 
 
@@ -441,7 +448,7 @@ def too_large_sources_are_a_usage_error(run: Run) -> None:
     assert result.code == 4, result
     assert "more than the 0 MiB allowed" in result.err, result
     assert "/models (0 MiB)" in result.err, result
-    assert "namespaces:" not in result.out, result
+    assert not result.accounts, result
 
 
 @case
@@ -456,7 +463,7 @@ def no_cache_and_no_terminal_are_allowed(run: Run) -> None:
     """Built-in plugins can be switched off; the account comes all the same."""
     result = run("-n1", "-p", "no:cacheprovider", "-p", "no:terminal", files=GREEN)
     assert result.code == 0, result
-    assert result.out == "paddock: namespaces: created 1, deleted 1, left 0\n"
+    assert (result.out, result.account) == (f"{result.last_line}\n", "created 1, deleted 1, left 0")
 
 
 INTERRUPTED = {
@@ -479,7 +486,7 @@ def _ends_torn_down(run: Run, number: signal.Signals) -> None:
     assert result.code == 2, result
     assert "[gw0] fixture torn down" in result.err, result
     assert "never ran" not in result.out
-    assert result.last_line == "paddock: namespaces: created 1, deleted 1, left 0"
+    assert result.account == "created 1, deleted 1, left 0"
     assert result.seconds < 45, result  # the test itself would wait for 60
 
 
@@ -501,4 +508,4 @@ def what_only_informs_makes_no_namespaces(run: Run) -> None:
     for option in ("--collect-only", "--fixtures", "--markers"):
         result = run("-n2", option, files=GREEN)
         assert result.code == 0, (option, result)
-        assert "paddock: namespaces" not in result.out
+        assert not result.accounts

@@ -40,11 +40,22 @@ def run(tmp_path: Path) -> Run:
         paddock: bool = True,
     ) -> Result:
         write(project, files or {})
-        given = {**clean_environment(), **_environment(tmp_path, faults), **(environment or {})}
-        ours = ["-p", ENGINE.stem, "--paddock"] if paddock else []
-        return run_pytest([*(() if INSTALLED else ("-p", "paddock.plugin")), *ours, *args], project, given, interrupts)
+        (tmp_path / "witness" / subprocess_engine.GO_ON).unlink(missing_ok=True)  # of the run before
+        ours, given = arguments(tmp_path, faults, paddock=paddock)
+        return run_pytest([*ours, *args], project, {**given, **(environment or {})}, interrupts)
 
     return run
+
+
+def arguments(
+    folder: Path, faults: Mapping[str, Mapping[str, object]] | None, *, paddock: bool = True
+) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and the environment with which pytest runs on child processes."""
+    ours = ["-p", ENGINE.stem, "--paddock"] if paddock else []
+    return [*(() if INSTALLED else ("-p", "paddock.plugin")), *ours], {
+        **clean_environment(),
+        **_environment(folder, faults),
+    }
 
 
 def _environment(folder: Path, faults: Mapping[str, Mapping[str, object]] | None) -> dict[str, str]:

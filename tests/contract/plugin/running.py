@@ -14,13 +14,13 @@ import textwrap
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-LIMIT = 60.0
+LIMIT = 150.0
 """Seconds for one run; a hang is a failure and not a wait."""
 
 
@@ -37,9 +37,16 @@ class Result:
     @property
     def counts(self) -> dict[str, int]:
         """The figures of pytest's last line, such as ``{"passed": 3}``."""
-        lines = [line for line in self.out.splitlines() if re.search(r" in [0-9.]+s", line)]
-        found = re.findall(r"(\d+) (passed|failed|errors?|skipped|deselected|xfailed|xpassed)", "".join(lines[-1:]))
+        found = re.findall(
+            r"(\d+) (passed|failed|errors?|skipped|deselected|xfailed|xpassed)", self.last_line_of_pytest
+        )
         return {word.removesuffix("s") if word == "errors" else word: int(number) for number, word in found}
+
+    @property
+    def last_line_of_pytest(self) -> str:
+        """The line with the figures."""
+        lines = [line for line in self.out.splitlines() if re.search(r" in [0-9.]+s", line)]
+        return "".join(lines[-1:])
 
     @property
     def ran(self) -> list[tuple[str, str]]:
@@ -57,6 +64,16 @@ class Result:
         """The last line that is not empty."""
         return [line for line in self.out.splitlines() if line.strip()][-1]
 
+    @property
+    def accounts(self) -> list[str]:
+        """What stands in the closing accounts, behind the word for what is accounted for."""
+        return re.findall(r"^paddock: (?:namespaces|workers): (created .*)$", self.out, flags=re.MULTILINE)
+
+    @property
+    def account(self) -> str:
+        """The account that is the last line; empty where that is something else."""
+        return next((one for one in self.accounts if self.last_line.endswith(f": {one}")), "")
+
 
 @dataclass(frozen=True)
 class Interrupt:
@@ -64,6 +81,8 @@ class Interrupt:
 
     after: str
     number: signal.Signals = signal.SIGINT
+    touch: str = ""
+    """File in the folder of witnesses that is made in place of a signal."""
 
 
 class Run(Protocol):
@@ -108,12 +127,15 @@ class Child:
                 self.texts[name] += line
                 self.grown.notify_all()
 
-    def signal_after(self, interrupt: Interrupt, end: float) -> None:
-        """Send the signal once its text was seen."""
+    def signal_after(self, interrupt: Interrupt, end: float, witness: Path) -> None:
+        """Send the signal, or make the file, once its text was seen."""
         with self.grown:
             seen = self.grown.wait_for(lambda: interrupt.after in self.texts["err"], end - time.monotonic())
         assert seen, f"{interrupt.after!r} never came:\n{self.texts['out']}\n{self.texts['err']}"
-        self.process.send_signal(interrupt.number)
+        if interrupt.touch:
+            (witness / interrupt.touch).touch()
+        else:
+            self.process.send_signal(interrupt.number)
 
 
 def run_pytest(
@@ -136,7 +158,7 @@ def run_pytest(
         readers = [child.follow("out", process.stdout), child.follow("err", process.stderr)]
         try:
             for interrupt in interrupts:
-                child.signal_after(interrupt, begin + limit)
+                child.signal_after(interrupt, begin + limit, Path(environment.get("WITNESS", folder)))
             code = process.wait(limit)
         finally:
             process.kill()

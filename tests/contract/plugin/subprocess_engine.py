@@ -20,15 +20,19 @@ import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from paddock.errors import InfrastructureError, LeaseError, StreamBroken, StreamClosed, UsageError
-from paddock.specs import Account, ExitStatus
+from paddock.engines.room import Resources, Room
+from paddock.errors import ClusterError, InfrastructureError, LeaseError, StreamBroken, StreamClosed, UsageError
+from paddock.namespaces import diagnosis
+from paddock.specs import Account, Cause, ExitStatus, Fate, Way
 from paddock.workers.artifacts import Gathering
 from paddock.workers.inpod.artifacts import Gathered, Wanted, mark
 from paddock.workers.inpod.artifacts import pack as pack_artifacts
+from paddock.workers.inpod.stacks import VARIABLE, Stacks
 from paddock.workers.inpod.unpack import unpack
 from paddock.workers.sources import pack
 
@@ -37,12 +41,18 @@ if TYPE_CHECKING:
 
     from paddock.engines.request import RunRequest
     from paddock.specs import Doing
+    from paddock.workers.inpod.process import Worker
 
 FAULTS = "SUBPROCESS_ENGINE_FAULTS"
-"""JSON: worker -> ``{"after": seconds, "never": reason, "mistake": sentence, "cause": sentence}``;
-``engine`` -> ``{"create" | "release": reason}``."""
+"""JSON: worker -> ``{"after": seconds, "never": reason, "mistake": sentence, "cause": sentence, "fate": fate,
+"held": sentence, "refuses": sentence}``;
+``engine`` -> ``{"create" | "release" | "preserved": sentence, "left": {worker: reason}, "afterwards": [command]}``;
+``engine`` -> ``{"holds": call}``: that call tells so on stderr, and waits until the file ``GO_ON`` is there."""
+GO_ON = "go-on"
+"""File in the folder of witnesses."""
 RECORD = "SUBPROCESS_ENGINE_RECORD"
 """File to which the engine appends a line for each call."""
+LONGEST_HOLD = 50.0  # seconds
 BOOT = "import sys;exec(eval(sys.stdin.readline()))"
 CAN_SEPARATE = os.geteuid() == 0 and shutil.which("unshare") is not None
 _SEPARATE = """\
@@ -73,6 +83,7 @@ class SubprocessStream:
         )
         self._lock = threading.Lock()
         self._closed = False
+        self._stacks, self._text = Stacks(environment[VARIABLE]), ""
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``."""
@@ -106,6 +117,18 @@ class SubprocessStream:
     def interrupt(self) -> None:
         """Send SIGINT."""
         self.process.send_signal(signal.SIGINT)
+
+    def ask_stacks(self) -> None:
+        """Have the worker write its stacks, if it has said that it can."""
+        self._stacks.begin(cast("Worker", SimpleNamespace(signal=self.process.send_signal)), time.monotonic())
+
+    def wait_stacks(self, timeout: float) -> str:
+        """Return the last stacks, once they are whole."""
+        end, pause = time.monotonic() + timeout, threading.Event()
+        while self._stacks.under_way and time.monotonic() < end:
+            self._text = self._stacks.look(time.monotonic()) or self._text
+            pause.wait(0.01)
+        return self._text
 
     def kill(self) -> None:
         """Send SIGKILL."""
@@ -172,6 +195,7 @@ class SubprocessEngine:
         self._packed: list[Packed] = []
         self._gathering = Gathering(request.artifacts) if request.artifacts else None
         self._ended = threading.Event()
+        self._over = False
         self._scratch = Path(tempfile.mkdtemp(prefix="paddock-subprocess-", dir="/tmp"))
         self._note("create", run=request.run_id, root=str(request.root))
         if "create" in self._faults.get("engine", {}):
@@ -183,14 +207,25 @@ class SubprocessEngine:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"call": call, "at": time.monotonic(), **details}) + "\n")
 
+    def _hold(self, call: str) -> None:
+        if self._faults.get("engine", {}).get("holds") != call:
+            return
+        sys.stderr.write(f"the engine holds in {call}\n")
+        sys.stderr.flush()
+        end, pause = time.monotonic() + LONGEST_HOLD, threading.Event()
+        while not (Path(os.environ["WITNESS"]) / GO_ON).exists() and time.monotonic() < end:
+            pause.wait(0.01)
+
     def begin(self, workers: Sequence[str]) -> None:
         """Note the workers."""
         self._note("begin", workers=list(workers))
         self._created.extend(workers)
+        self._hold("begin")
 
     def open(self, worker: str, on_stderr: Callable[[str, bytes], None]) -> SubprocessStream:
         """Start the worker's process, or fail as the test asked."""
         self._note("open", worker=worker)
+        self._hold("open")
         fault = self._faults.get(worker, {})
         if self._ended.wait(fault.get("after", 0)):
             raise LeaseError(f"the run ended before {worker} came")
@@ -208,6 +243,7 @@ class SubprocessEngine:
         request = self._request
         argv = [sys.executable, "-u", "-c", BOOT]
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **request.environment}
+        environment[VARIABLE] = str(self._scratch / f"{worker}-stacks")
         if not CAN_SEPARATE:
             self._begin_artifacts(worker, request.root)
             return SubprocessStream(argv, environment, request.working_directory)
@@ -238,6 +274,14 @@ class SubprocessEngine:
             for line in lines:
                 on_stderr(worker, line)
 
+    def remarks(self) -> Sequence[str]:
+        """Nothing is to be told."""
+        return ()
+
+    def holds_hardware(self, _worker: str) -> bool:
+        """Return that every worker does: nothing here looks after devices."""
+        return True
+
     def begun(self, worker: str) -> None:
         """Nothing waits for it here."""
 
@@ -246,27 +290,72 @@ class SubprocessEngine:
         if not self._ended.is_set():
             self._note("note", worker=worker, **asdict(doing))
 
-    def cause(self, worker: str) -> str:
-        """Return how the process ended."""
-        if "cause" in self._faults.get(worker, {}):
-            return str(self._faults[worker]["cause"])
-        status = self._streams[worker].wait(1) if worker in self._streams else None
-        if status is None:
-            return ""
-        if status.signal:
-            return f"the worker process was killed by {signal.Signals(status.signal).name}"
-        return f"the worker process exited with code {status.code}"
+    def obstacle(self, worker: str) -> Cause | None:
+        """Return what the test says."""
+        held = self._faults.get(worker, {}).get("held")
+        return Cause(kind="fault", sentence=held, remedy="Make room.", fate=Fate.LASTING) if held else None
 
-    def retire(self, worker: str) -> None:
+    def way(self, worker: str) -> Way:
+        """Say what the test asked for, until the process is there."""
+        waits_for = self._faults.get(worker, {}).get("waits_for", "")
+        return Way(waits_for="" if worker in self._streams else waits_for)
+
+    def cause(self, worker: str) -> Cause | None:
+        """Return how the process ended, or what the test says."""
+        fault = self._faults.get(worker, {})
+        if "cause" in fault:
+            fate = Fate(fault.get("fate", "lasting"))
+            return Cause(kind="fault", sentence=fault["cause"], remedy="Mend it.", fate=fate)
+        status = self._streams[worker].wait(1) if worker in self._streams else None
+        return diagnosis.of_process(status) if status else None
+
+    def assist(self, worker: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer as told, and write down what was asked."""
+        self._note("assist", worker=worker, order=dict(order))
+        if refusal := self._faults.get(worker, {}).get("refuses"):
+            raise LeaseError(refusal)
+        return {
+            "failure": "",
+            "name": f"{order['name']}-1",
+            "host": "there",
+            "port": 8080,
+            "text": "its log",
+            "code": 3,
+        }
+
+    def preserve(self, worker: str, told: Mapping[str, str], *, lost: bool = False) -> None:
+        """Write down what is told."""
+        self._note("preserve", worker=worker, told=dict(told), lost=lost)
+
+    def preserved(self) -> Sequence[str]:
+        """Say what the test asked for."""
+        self._note("preserved")
+        return [self._faults["engine"]["preserved"]] if "preserved" in self._faults.get("engine", {}) else []
+
+    def lose(self, worker: str) -> None:
         """End the worker's process."""
-        self._note("retire", worker=worker)
+        self._note("lose", worker=worker)
         if worker in self._streams:
             self._streams[worker].kill()
+
+    def give_back(self, worker: str) -> None:
+        """Write it down, with how the worker's process ends."""
+        threading.Thread(target=self._give_back, args=(worker,), daemon=True).start()
+
+    def _give_back(self, worker: str) -> None:
+        stream = self._streams.get(worker)
+        ended = stream.wait(LONGEST_HOLD) if stream else None
+        if not self._ended.is_set():  # as the real one, which leaves to the release what it has not begun
+            self._note("give_back", worker=worker, code=ended.code if ended else None)
+
+    def hold(self) -> None:
+        """Nothing is given back before the end."""
 
     def release(self) -> Account:
         """End everything."""
         self._note("release")
         self._ended.set()
+        self._hold("release")
         for stream in self._streams.values():
             stream.kill()
             stream.wait(5)
@@ -274,17 +363,43 @@ class SubprocessEngine:
             packed.end()
         notes = self._gathering.finish(5) if self._gathering else []
         shutil.rmtree(self._scratch, ignore_errors=True)
+        self._over = True
         if "release" in self._faults.get("engine", {}):
             raise InfrastructureError(self._faults["engine"]["release"])
-        return Account(created=tuple(self._created), deleted=tuple(self._created), notes=notes)
+        left = self._faults.get("engine", {}).get("left", {})
+        deleted = [worker for worker in self._created if worker not in left]
+        return Account(created=tuple(self._created), deleted=deleted, left=left, notes=notes)
+
+    def so_far(self) -> Account:
+        """Account for the workers; their processes end with their streams."""
+        self._note("so_far")
+        left = () if self._over else self._created
+        deleted = [worker for worker in self._created if worker not in left]
+        return Account(created=tuple(self._created), deleted=deleted, left=dict.fromkeys(left, "not ended yet"))
+
+    def afterwards(self) -> Sequence[str]:
+        """Return the command that the test wants to look afterwards."""
+        return list(self._faults.get("engine", {}).get("afterwards", ()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Put this engine in place of the real one."""
     if not early_config.pluginmanager.has_plugin("paddock-engine-factory"):
-        early_config.pluginmanager.register(_create, "paddock-engine-factory")
+        early_config.pluginmanager.register(Factory(), "paddock-engine-factory")
 
 
-def _create(_name: str, request: RunRequest, report: Callable[[str], None]) -> SubprocessEngine:
-    return SubprocessEngine(request, report)
+class Factory:
+    """``paddock.plugin.engine_factory.EngineFactory``."""
+
+    def __call__(self, _name: str, request: RunRequest, report: Callable[[str], None]) -> SubprocessEngine:
+        """Return the engine."""
+        return SubprocessEngine(request, report)
+
+    def room(self) -> Room:
+        """Return what the test says: ``{"cores": number, "memory": bytes, "unknown": sentence}``."""
+        fault = json.loads(os.environ.get(FAULTS, "{}")).get("room", {})
+        if "unknown" in fault:
+            raise ClusterError(fault["unknown"])
+        free = Resources(cpu=fault.get("cores", 2), memory=fault.get("memory", 8 << 30), pods=100)
+        return Room(free=[free], worker=Resources(cpu=0.1, memory=128 << 20), memory_limit=1 << 30)

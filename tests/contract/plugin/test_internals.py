@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,7 @@ from paddock.plugin import remote, xdist_seam
 from paddock.plugin.lazy_io import LazyIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -86,13 +88,40 @@ def test_a_workers_end_is_noted_as_we_note_it() -> None:
 def test_a_command_to_a_worker_that_has_gone_does_not_end_the_run() -> None:
     """Its end is still in xdist's queue when a scheduler sends to it; the connection's error would be pytest's own."""
     assert "self.channel.send((name, kwargs))" in inspect.getsource(WorkerController.sendcommand)
-    gone = SimpleNamespace(id="gw0", _io=SimpleNamespace(start=lambda *_: None))
+    channel = SimpleNamespace(setcallback=lambda *_: None)
+    gone = SimpleNamespace(id="gw0", _io=SimpleNamespace(start=lambda *_: None), newchannel=lambda: channel)
     node = SimpleNamespace(gateway=gone, putevent=print, workerinput={}, sendcommand=_broken)
-    config = SimpleNamespace(
-        invocation_params=SimpleNamespace(dir="/"), option=SimpleNamespace(dist="load", capture="fd")
-    )
-    xdist_seam.Nodes(cast("Any", config), cast("Any", print), print).adopt(cast("Any", node))
+    nodes_of(SimpleNamespace(queue=SimpleQueue())).adopt(cast("Any", node))
     node.sendcommand("runtests", indices=[0])
+
+
+def nodes_of(session: object) -> xdist_seam.Nodes:
+    """Return the seam of a run whose xdist session this is."""
+    config = SimpleNamespace(
+        invocation_params=SimpleNamespace(dir="/"),
+        option=SimpleNamespace(dist="load", capture="fd"),
+        pluginmanager=SimpleNamespace(get_plugin=lambda _: session),
+    )
+    return xdist_seam.Nodes(cast("Any", config), cast("Any", print), print)
+
+
+def test_no_signal_tears_the_wait_for_events(config: pytest.Config) -> None:
+    """The one that xdist makes waits in Python's code: KeyboardInterrupt in there may find its lock let go."""
+    session = DSession(config)
+    session.nodemanager = cast("Any", SimpleNamespace(group=execnet.Group(execmodel="main_thread_only")))
+    nodes_of(session).attach()
+    assert "self.queue.get(timeout=2.0)" in inspect.getsource(DSession.loop_once)
+    assert inspect.isbuiltin(session.queue.get)
+    with pytest.raises(Empty):  # which xdist's loop expects of it
+        session.queue.get(timeout=0.001)
+
+
+@pytest.fixture
+def config(pytester: pytest.Pytester) -> Iterator[pytest.Config]:
+    """A configuration of pytest with xdist's options."""
+    made = pytester.parseconfigure()
+    yield made
+    made._ensure_unconfigure()
 
 
 def _broken(name: str, **content: object) -> None:
@@ -121,3 +150,12 @@ def test_the_cache_lies_where_remote_writes_it(pytester: pytest.Pytester, tmp_pa
     assert config.cache is not None
     assert config.cache.get("cache/lastfailed", None) == {"t": True}
     config._ensure_unconfigure()
+
+
+def test_xdist_puts_a_new_worker_in_the_place_of_another() -> None:
+    """``_clone_node`` draws a new id, makes the worker and counts it among those that the end waits for."""
+    source = inspect.getsource(DSession._clone_node)
+    for line in ("allocate_id(spec)", "setup_node(spec, self.queue.put)", "self._active_nodes.add(clone)"):
+        assert line in source
+    ending = inspect.getsource(DSession.worker_workerfinished)
+    assert ending.index("pytest_testnodedown") < ending.index("self._active_nodes.remove(node)")

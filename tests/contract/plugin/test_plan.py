@@ -57,7 +57,10 @@ def test_the_number_of_workers_is_settled_by_xdist(run: Run) -> None:
             "--paddock needs a number of workers above zero: add -n, as in 'pytest --paddock -n 4'.",
         ),
         (("-n2", "--paddock-plan=yaml", "--paddock-context=no-such"), "The kube context 'no-such' does not exist"),
-        (("-n2", "--paddock-plan=yaml", "--paddock-engine=local"), "The engine 'local' comes with a later version."),
+        (
+            ("-n2", "--paddock-plan=yaml", "--paddock-engine=local"),
+            "--paddock-plan lists what a run would make in a cluster",
+        ),
     ],
 )
 def test_a_mistake_is_told_as_in_a_run(run: Run, args: tuple[str, ...], sentence: str) -> None:

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
         ),
         (
             ("-n2", "--pdb"),
-            "--paddock cannot be combined with --pdb, since no terminal reaches a pod: drop one of them.",
+            (
+                "--paddock with --pdb needs --paddock-engine=local, since no terminal reaches a pod: add it, "
+                "or drop --pdb."
+            ),
+        ),
+        (
+            ("-n2", "--paddock-engine=local", "--pdb"),
+            "--pdb needs the tests in pytest's own process: run without workers, with -n 0.",
         ),
         (
             ("-n2", "--looponfail"),
@@ -145,7 +152,7 @@ def test_an_interrupted_interrupt_ends_at_once(run: Run) -> None:
     result = run("-n1", "-s", "--paddock-grace=50", files={"test_i.py": text}, interrupts=stops)
     assert result.code == 2, result
     assert "interrupted again: workers are ended without tearing down" in result.out
-    assert result.last_line == "paddock: namespaces: created 1, deleted 1, left 0"
+    assert result.last_line == "paddock: interrupted twice; namespaces: created 1, deleted 1, left 0"
     assert result.seconds < 30
 
 

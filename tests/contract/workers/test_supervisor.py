@@ -200,6 +200,38 @@ def test_what_the_worker_leaves_in_its_group_ends_with_it(here: Place) -> None:
         await_condition(lambda: not is_running(pid))
 
 
+def test_a_pod_that_is_to_stay_outlives_its_worker(library: Path, folder: Path) -> None:
+    """With what the worker left there, reaping orphans, until it is stopped."""
+    with supervised(library, folder, options=["--stay", "600", "--orphan", "0.4"]) as place:
+        with streaming(place) as stream:
+            start(stream, f"open({str(folder / 'left')!r}, 'w').write('here')")
+            assert ended(stream).code == 0
+        await_condition(lambda: not Path(place.socket).exists())
+        with pytest.raises(subprocess.TimeoutExpired):
+            place.supervisor.wait(0.5)
+        assert (folder / "left").read_text() == "here"
+        place.supervisor.send_signal(signal.SIGTERM)
+        assert place.supervisor.wait(ENDING) == 0
+
+
+def test_a_pod_that_is_made_ahead_waits_for_its_first_client(library: Path, folder: Path) -> None:
+    """Longer than for one that has been there and has gone."""
+    options = ["--patience", "600", "--orphan", "0.2", "--grace", "0.1"]
+    with supervised(library, folder, options=options) as place:
+        with pytest.raises(subprocess.TimeoutExpired):
+            place.supervisor.wait(0.6)
+        connection = connect_unix(place.socket)
+        await_condition(lambda: "connected" in place.log())
+        connection.close()
+        assert place.supervisor.wait(ENDING) == 1
+
+
+def test_a_pod_stays_for_its_time_and_no_longer(library: Path, folder: Path) -> None:
+    """Also when nobody ever came."""
+    with supervised(library, folder, options=["--stay", "0.2", "--orphan", "0.1"]) as place:
+        assert place.supervisor.wait(ENDING) == 1
+
+
 def test_a_deleted_pod_ends_the_worker_and_says_so(here: Place) -> None:
     """SIGTERM goes to the worker, one that ignores it is killed after the grace, and the client hears the cause."""
     with streaming(here) as stream:
@@ -345,3 +377,79 @@ def test_a_wrong_role_is_told(library: Path) -> None:
     result = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "Expected 'supervise --socket PATH'" in result.stderr
+
+
+ANSWERS = """
+import faulthandler, os, signal, sys
+path = os.environ["PADDOCK_STACKS"]
+faulthandler.register(signal.SIGRTMAX - 3, file=open(path + ".new", "wb", buffering=0), all_threads=True)
+os.rename(path + ".new", path)
+"""
+STUCK_IN_C = f"""{ANSWERS}
+import ctypes
+def test_hangs():
+    mutex = ctypes.create_string_buffer(64)
+    os.write(1, b"!")
+    for _ in range(2):  # waits for itself, and holds the interpreter's lock: no thread of Python's runs any more
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+test_hangs()
+"""
+DEAF = f"""{ANSWERS}
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMAX - 3])
+os.write(1, b"!")
+signal.pause()
+"""
+
+
+def test_stacks_are_taken_of_a_worker_that_is_stuck_in_c(here: Place) -> None:
+    """Nothing of Python's runs any more, and it says all the same where it is; as often as it is asked."""
+    with streaming(here) as stream:
+        start(stream, STUCK_IN_C)
+        assert read_exactly(stream, 1) == b"!"
+        for _ in range(2):
+            stream.ask_stacks()
+            text = stream.wait_stacks(PATIENCE)
+            assert text.count("most recent call first") == 1
+            assert "in test_hangs" in text
+        assert stream.wait(0) is None
+
+
+def test_a_worker_that_does_not_answer_is_not_harmed(here: Place) -> None:
+    """Neither one that has not said that it can, nor one that cannot for now; those that were taken before stay."""
+    with streaming(here) as stream:
+        start(stream, SLEEP)
+        assert read_exactly(stream, 1) == b"!"
+        stream.ask_stacks()
+        assert stream.wait_stacks(PATIENCE) == ""
+        assert stream.wait(0.2) is None
+
+
+def test_a_deaf_worker_has_no_stacks(here: Place) -> None:
+    """It is waited for half a second."""
+    with streaming(here) as stream:
+        start(stream, DEAF)
+        assert read_exactly(stream, 1) == b"!"
+        stream.ask_stacks()
+        assert stream.wait_stacks(PATIENCE) == ""
+        assert stream.wait(0) is None
+
+
+def test_stacks_are_taken_before_a_pod_is_stopped(here: Place) -> None:
+    """At the pod's deadline nobody asks; they are told, and stand in the pod's log."""
+    with streaming(here) as stream:
+        start(stream, STUCK_IN_C)
+        assert read_exactly(stream, 1) == b"!"
+        here.supervisor.send_signal(signal.SIGTERM)
+        assert ended(stream).signal == signal.SIGTERM
+        assert "in test_hangs" in stream.wait_stacks(0)
+    assert "stacks of the worker, before it is ended" in here.log()
+    assert "in test_hangs" in here.log()
+
+
+def test_a_client_that_stays_away_leaves_the_stacks_in_the_log(here: Place) -> None:
+    """Nobody is there to be told."""
+    with streaming(here) as stream:
+        start(stream, STUCK_IN_C)
+        assert read_exactly(stream, 1) == b"!"
+        stream._conversation.receiver.stop()
+        await_condition(lambda: "in test_hangs" in here.log())

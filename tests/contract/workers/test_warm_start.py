@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 from paddock.workers.inpod import warm
+from paddock.workers.inpod.stacks import VARIABLE
 from paddock.workers.stream import PodStream
 from tests.contract.workers.places import ENDING, await_condition, supervised
 from tests.contract.workers.stream_contract import PATIENCE, read_all
@@ -47,7 +48,7 @@ def test_a_waiting_process_gets_the_whole_environment_and_the_folder(library: Pa
     assert isinstance(said, list)
     assert code == 0
     assert said[0] == "/usr"
-    assert {name: value for name, value in said[1] if name != "LC_CTYPE"} == env
+    assert {name: value for name, value in said[1] if name != "LC_CTYPE"} == env | {VARIABLE: f"{folder}/stacks"}
     assert said[2] is True
 
 

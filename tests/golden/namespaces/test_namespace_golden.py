@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from paddock import names
 from paddock.namespaces import manifests
 from paddock.specs import Images, PodAddition, PythonEnvironment, RunPlan
 
@@ -42,6 +43,23 @@ def test_the_objects_of_a_namespace_are_as_reviewed() -> None:
     if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
         GOLDEN.write_text(built)
     assert built == GOLDEN.read_text()
+
+
+SHARED = Path(__file__).with_name("shared.golden.yaml")
+
+
+def test_a_shared_broker_has_a_namespace_as_reviewed_and_workers_the_way_to_it() -> None:
+    """What serves all workers, whole; and of a worker's namespace what is not the same as with a broker of its own."""
+    plan = replace(PLAN, shares_broker=True)
+    shared = manifests.build(plan, names.SHARED, SECRETS).all()
+    own, worker = (manifests.build(one, "gw0", SECRETS).all() for one in (PLAN, plan))
+    assert {(one["kind"], one["metadata"]["name"]) for one in own if one not in worker} == {
+        (kind, "broker") for kind in ("Secret", "Pod", "Service")
+    }
+    built = yaml.safe_dump_all([*shared, *(one for one in worker if one not in own)], sort_keys=False)
+    if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
+        SHARED.write_text(built)
+    assert built == SHARED.read_text()
 
 
 ADDED = Path(__file__).with_name("added.golden.yaml")
@@ -81,3 +99,14 @@ def test_pods_with_additions_of_the_user_are_as_reviewed() -> None:
     if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
         ADDED.write_text(built)
     assert built == ADDED.read_text()
+
+
+def test_hardware_is_asked_for_by_the_workers_pod_alone() -> None:
+    """As a limit, which is a request as well: Kubernetes takes whole devices only."""
+    pods = {
+        one["metadata"]["name"]: one["spec"]["containers"][0]["resources"]
+        for one in manifests.build(replace(PLAN, hardware={"paddock.dev/coral": 2}), "gw0", SECRETS).all()
+        if one["kind"] == "Pod"
+    }
+    assert pods["worker"]["limits"] == {"memory": "1Gi", "paddock.dev/coral": "2"}
+    assert all("paddock.dev/coral" not in str(pods[name]) for name in ("broker", "database"))

@@ -7,6 +7,7 @@ stands in ``tests/golden/namespaces``.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
 
 GOLDEN = Path(__file__).with_name("plan.golden.txt")
+SHARED = Path(__file__).with_name("shared.golden.txt")
 PLAN = RunPlan(
     run_id="k7x2mq",
     workers=("gw0", "gw1"),
@@ -41,10 +43,12 @@ def line(manifest: Manifest) -> str:
 
 
 def test_a_run_is_listed_as_reviewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that a run would make is missing from its plan, and no credential is in it."""
+    """Nothing that a run would make is missing from its plan, no credential is in it, a shared broker comes first."""
     monkeypatch.setattr(planning, "holder", lambda: "me@here/7")
-    monkeypatch.setattr(records, "_now", lambda: "2026-01-02T03:04:05.000006Z")
-    listed = "\n".join([*map(line, planning.objects(PLAN)), ""])
-    if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
-        GOLDEN.write_text(listed, encoding="utf-8")
-    assert listed == GOLDEN.read_text(encoding="utf-8")
+    monkeypatch.setattr(records, "now", lambda: "2026-01-02T03:04:05.000006Z")
+    plans = {GOLDEN: PLAN, SHARED: replace(PLAN, shares_broker=True)}
+    for golden, plan in plans.items():
+        listed = "\n".join([*map(line, planning.objects(plan)), ""])
+        if os.environ.get("PADDOCK_UPDATE_GOLDEN"):
+            golden.write_text(listed, encoding="utf-8")
+        assert listed == golden.read_text(encoding="utf-8")

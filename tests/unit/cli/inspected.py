@@ -32,8 +32,8 @@ def worker(
     )
 
 
-def run(run_id: str, *workers: WorkerState, holder: str = "me@here/7") -> RunState:
-    return RunState(run_id=run_id, holder=holder, since=SINCE, workers=workers)
+def run(run_id: str, *workers: WorkerState, holder: str = "me@here/7", left: float | None = None) -> RunState:
+    return RunState(run_id=run_id, holder=holder, since=SINCE, workers=workers, left=left)
 
 
 BUSY = Doing(phase=TESTING, running="t.py::test_a", passed=12, failed=1)

@@ -10,7 +10,7 @@ import pytest
 
 from paddock.cli import main, reaching
 from paddock.engines.preparation import has_gone, holder
-from paddock.namespaces import inventory, release
+from paddock.namespaces import inventory, pool, release
 from paddock.specs import Account
 from tests.unit.cli.inspected import run, worker
 
@@ -37,6 +37,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(reaching, "reach", lambda _arguments: object())
     monkeypatch.setattr(inventory, "read", lambda _cluster: runs)
     monkeypatch.setattr(release, "reap", reap)
+    monkeypatch.setattr(pool, "known_as", lambda _cluster, run_id: run_id)
     return calls
 
 
@@ -49,6 +50,19 @@ def test_only_runs_without_a_leader_are_ended(ended: list[str], capsys: pytest.C
         "run cccccc: namespaces: found 1, left 1; paddock-cccccc-gw0: no run cccccc is recorded",
         f"run aaaaaa: led by {LED}, so it stays; 'paddock down aaaaaa' ends it",
     ]
+
+
+def test_a_run_that_is_kept_stays_until_its_time_is_over(
+    ended: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And is told with the time it has left."""
+    runs = [run("aaaaaa", holder="kept/me", left=600), run("bbbbbb", holder="kept/me", left=-1)]
+    monkeypatch.setattr(inventory, "read", lambda _cluster: runs)
+    assert main.main(["down"]) == 0
+    assert ended == ["bbbbbb"]
+    assert "run aaaaaa: kept for another 10m, so it stays; 'paddock down aaaaaa' ends it" in capsys.readouterr().out
+    assert main.main(["down", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["led"] == [{"run": "aaaaaa", "holder": "kept/me", "left": 600}]
 
 
 def test_a_run_that_is_named_is_ended(ended: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +85,7 @@ def test_nothing_left_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("recorded", "gone"),
     [(LED, False), (GONE, True), (REUSED, True), (FAR, False), ("", False), ("nobody", False), ("a@b/1", False)],
+    ids=["led", "gone", "reused", "far", "empty", "nobody", "strange"],  # the values differ between xdist's workers
 )
 def test_only_a_process_of_this_machine_is_known_to_be_gone(recorded: Any, gone: bool) -> None:  # noqa: FBT001 - a pytest parameter
     """A run of another machine, or of an earlier boot, is never taken for abandoned from here, whatever its name."""

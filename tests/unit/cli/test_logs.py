@@ -84,3 +84,14 @@ def test_pods_without_a_node_have_written_nothing() -> None:
     assert [source.pod for source in logs.sources([waiting], None)] == ["worker"]
     with pytest.raises(UsageError, match="No pod has been started yet"):
         logs.sources([waiting], "broker")
+
+
+def test_a_component_that_workers_share_is_printed_once() -> None:
+    """`paddock logs RUN broker` is the log of the one there is; what nobody has is told."""
+    own = (pod("worker"), pod("database"))
+    workers = [worker("gw0", pods=own), worker("gw1", pods=own), worker("shared", pods=(pod("broker"),))]
+    found = [(one.namespace, one.pod) for one in logs.sources(workers, "broker")]
+    assert found == [("paddock-k7x2mq-shared", "broker")]
+    assert len(logs.sources(workers, "database")) == 2
+    with pytest.raises(UsageError, match="no pod 'cache'; its pods: worker, database"):
+        logs.sources(workers, "cache")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -42,6 +43,12 @@ def test_the_table_is_aligned_and_tells_what_does_not_run(monkeypatch: pytest.Mo
         "bbbbbb   -        -          0/0    -        -        -        -        -         42s   -",
         "k7x2mq/gw1: pod broker: container broker waits: ContainerCreating",
     ]
+
+
+def test_what_is_kept_shows_the_time_it_has_left() -> None:
+    """By the API server's clock."""
+    (_, line) = ls.table([run("k7x2mq", replace(worker("gw0"), phase=inventory.KEPT), holder="kept/me", left=3599)])
+    assert " kept 59m " in line
 
 
 def test_json_holds_what_the_table_holds(found: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

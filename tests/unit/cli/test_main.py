@@ -138,3 +138,9 @@ def test_a_value_of_the_wrong_kind_is_one_line_and_exit_code_4(
         cli.main(arguments)
     assert ended.value.code == 4
     assert sentence in capsys.readouterr().err
+
+
+def test_a_file_that_nobody_would_touch_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    """A probe that looked at it would find nothing and never say why."""
+    assert cli.main(["reap", "--alive=looked"]) == 4
+    assert "--alive=looked is a file to touch after each look of --watch" in capsys.readouterr().err

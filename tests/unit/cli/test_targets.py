@@ -6,7 +6,7 @@ import pytest
 
 from paddock.cli import targets
 from paddock.errors import UsageError
-from tests.unit.cli.inspected import run, worker
+from tests.unit.cli.inspected import pod, run, worker
 
 ONE = [run("aaaaaa", worker("gw0", "aaaaaa"), worker("gw1", "aaaaaa"))]
 TWO = [*ONE, run("bbbbbb", worker("gw0", "bbbbbb"))]
@@ -43,6 +43,13 @@ def test_what_cannot_be_meant_is_told_with_what_can(target: str, sentence: str) 
 def test_a_run_of_one_worker_means_that_worker() -> None:
     """Nothing is asked that has one answer."""
     assert targets.worker(TWO, "bbbbbb").namespace == "paddock-bbbbbb-gw0"
+
+
+def test_what_workers_share_is_no_worker_but_can_be_named() -> None:
+    """A run of one worker that shares its broker with nobody else is still a run of one worker."""
+    runs = [run("cccccc", worker("gw0", "cccccc"), worker("shared", "cccccc", pods=(pod("broker"),)))]
+    assert targets.worker(runs, "cccccc").name == "gw0"
+    assert targets.worker(runs, "cccccc/shared").name == "shared"
 
 
 def test_a_pod_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from urllib3.exceptions import ProtocolError
 
-from paddock.cluster.logs import lines
+from paddock.cluster.logs import last_part, lines
+from paddock.deadlines import Deadline
 from paddock.errors import ClusterUnreachable
 
 if TYPE_CHECKING:
@@ -62,4 +63,24 @@ def test_a_connection_that_is_cut_is_told() -> None:
     with pytest.raises(ClusterUnreachable, match="cut"):
         seen.extend(lines(cluster, "ns", "worker", follow=True))  # type: ignore[arg-type]
     assert seen == ["one"]
+    assert cluster.response.closed
+
+
+def last(cluster: Cluster, size: int, seconds: float = 10) -> str:
+    """Return the last part of the log."""
+    limit = Deadline(seconds)
+    return last_part(cluster, "ns", "pod", "c", previous=True, size=size, deadline=limit)  # type: ignore[arg-type]
+
+
+def test_the_last_part_begins_with_a_whole_line() -> None:
+    """Half a line could be half a secret, which nothing would mask."""
+    assert last(Cluster(b"secret=hun", b"ter2\none\ntwo\n"), 13) == "one\ntwo\n"
+    assert last(Cluster(b"one\n", b"two"), 7) == "one\ntwo"
+    assert last(Cluster(b"x" * 100), 13) == ""
+
+
+def test_a_log_that_does_not_end_is_left_at_the_deadline() -> None:
+    """What has come by then is what there is."""
+    cluster = Cluster(b"one\n", None)
+    assert last(cluster, 100, seconds=0) == "one\n"
     assert cluster.response.closed

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from websocket._url import get_proxy_info
 
 from paddock.cluster import connect, official, requests
-from paddock.cluster.client import Cluster, is_loopback
+from paddock.cluster.client import Cluster
+from paddock.cluster.credentials import is_loopback
 from paddock.cluster.streaming import _proxy_options
 from paddock.deadlines import Deadline
 from paddock.errors import ClusterUnreachable, NotAllowed
@@ -129,7 +130,7 @@ def cluster(host: str = f"https://{HOST}:6443") -> Cluster:
     """Return a client as a kubeconfig without an authority of its own gives it."""
     configuration: Any = official.module("client.configuration").Configuration()
     configuration.host = host
-    return Cluster(configuration, "foreign")
+    return Cluster(lambda: configuration, "foreign")
 
 
 def test_requests_and_streams_take_the_proxy_and_trust_the_authority(proxy: Proxy) -> None:

@@ -25,7 +25,7 @@ def test_deleting_pods_gives_no_grace() -> None:
 def test_a_first_watch_asks_for_what_exists() -> None:
     """Without a version the server replays the present state, which saves the list."""
     target = requests.watch(requests.POD, selector="a=b", resource_version="", seconds=9).target
-    assert target == "/api/v1/pods?watch=true&timeoutSeconds=9&labelSelector=a%3Db"
+    assert target == "/api/v1/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds=9&labelSelector=a%3Db"
 
 
 def test_the_command_of_an_exec_keeps_its_order() -> None:

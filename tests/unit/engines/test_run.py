@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from paddock.engines import kubernetes
-from paddock.engines import run as run_module
 from paddock.engines.kubernetes import KubernetesEngine
 from paddock.engines.request import RunRequest
-from paddock.engines.run import ClusterRun
+from paddock.engines.service_failures import ServiceFailures
 from paddock.errors import LeaseError, StreamClosed, UsageError
 from paddock.specs import Doing
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 10.0
-PLAN = SimpleNamespace(run_id="k7x2mq", limits=None, artifacts=None, lease_duration=15)
 
 
 class Leases:
-    """Leases of a run whose services have failed for two workers."""
+    """Leases of a run whose services fail."""
 
-    def __init__(self, *_: object) -> None:
-        self._failures = {("paddock-k7x2mq-gw0", "broker"): "OOMKilled", ("paddock-k7x2mq-gw1", "broker"): "evicted"}
+    def __init__(self, **failures: str) -> None:
+        self._failures = {(f"paddock-k7x2mq-{worker}", "broker"): why for worker, why in failures.items()}
         self.may_tell = threading.Event()
 
     def await_failure(self, told: Collection[tuple[str, str]]) -> tuple[tuple[str, str], str] | None:
@@ -51,26 +50,46 @@ class Stream:
         self.told[name] = mapping
 
 
-def test_a_worker_that_has_gone_does_not_keep_failures_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def telling(leases: Leases) -> ServiceFailures:
+    return ServiceFailures("k7x2mq", cast("Any", leases))
+
+
+def test_a_worker_that_has_gone_does_not_keep_failures_from_others() -> None:
     """The service of a worker that was killed may well fail; nobody is left to be told, and the next one is."""
-    monkeypatch.setattr(run_module, "Leases", Leases)
-    monkeypatch.setattr(run_module, "Heart", lambda *_: SimpleNamespace(start=lambda: None))
-    monkeypatch.setattr(run_module, "Sweeper", lambda *_: None)
-    monkeypatch.setattr("paddock.namespaces.records.write", lambda *_: None)
-    run = ClusterRun(None, PLAN, "me")  # type: ignore[arg-type] # neither is asked
+    leases = Leases(gw0="OOMKilled", gw1="evicted")
+    failures = telling(leases)
     gone, there = Stream(closed=True), Stream()
-    run._streams = {"gw0": gone, "gw1": there}  # type: ignore[dict-item] # what connect would fill
-    run._leases.may_tell.set()  # type: ignore[attr-defined] # of the class above
-    run._teller.join(PATIENCE)
+    failures.add("gw0", gone)
+    failures.add("gw1", there)
+    leases.may_tell.set()
+    failures._thread.join(PATIENCE)
     assert there.told == {"broker": {"failure": "evicted"}}
+
+
+def test_what_all_workers_share_fails_for_all_also_for_those_that_come_later() -> None:
+    """A broker that is made beside the workers' pods may have failed before the first of them is there."""
+    leases = Leases(shared="ErrImagePull")
+    failures, early, late = telling(leases), Stream(), Stream()
+    failures.add("gw0", early)
+    leases.may_tell.set()
+    failures._thread.join(PATIENCE)
+    failures.add("gw1", late)
+    assert early.told == late.told == {"broker": {"failure": "ErrImagePull"}}
+
+
+@dataclass
+class Plan:
+    """As much of one as is looked at."""
+
+    hardware_workers: int | None = None
 
 
 def test_the_worker_pods_are_asked_for_before_pytest_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What pytest imports next would take turns with the thread that asks; failures are told where they are awaited."""
     asked: list[float] = []
     made = SimpleNamespace(add=lambda _: None, await_asked=asked.append)
-    monkeypatch.setattr(kubernetes, "prepare", lambda *_: SimpleNamespace(cluster=None, plan=None))
-    monkeypatch.setattr(kubernetes, "ClusterRun", lambda *_: made)
+    monkeypatch.setattr(kubernetes, "prepare", lambda *_: SimpleNamespace(cluster=None, plan=Plan()))
+    monkeypatch.setattr(kubernetes, "begin", lambda *_: made)
     request = RunRequest(run_id="k7x2mq", root=tmp_path, working_directory=tmp_path, context="paddock")
     KubernetesEngine(request, print).begin(["gw0"])
     assert len(asked) == 1
@@ -84,6 +103,28 @@ def test_the_worker_pods_are_asked_for_before_pytest_goes_on(monkeypatch: pytest
     engine.begin(["gw0"])
     with pytest.raises(LeaseError, match="no cluster"):
         engine.open("gw0", lambda *_: None)
+
+
+def test_a_run_that_ends_while_it_is_prepared_makes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Images take minutes: nobody waits for them, and what comes of them comes too late."""
+    go_on, made = threading.Event(), threading.Event()
+
+    def prepare(*_: object) -> SimpleNamespace:
+        assert go_on.wait(PATIENCE)
+        return SimpleNamespace(cluster=None, plan=Plan())
+
+    monkeypatch.setattr(kubernetes, "prepare", prepare)
+    monkeypatch.setattr(kubernetes, "begin", lambda *_: made.set())
+    request = RunRequest(run_id="k7x2mq", root=tmp_path, working_directory=tmp_path, context="paddock")
+    engine = KubernetesEngine(request, print)
+    engine.begin(["gw0"])
+    assert engine.release().sentence() == "namespaces: created 0, deleted 0, left 0"
+    assert engine.so_far().sentence() == "namespaces: created 0, deleted 0, left 0"
+    assert engine.afterwards() == ()
+    go_on.set()
+    with pytest.raises(LeaseError, match="ended before its namespaces were asked for"):
+        engine.open("gw0", lambda *_: None)
+    assert not made.is_set()
 
 
 @pytest.mark.parametrize(

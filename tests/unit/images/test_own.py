@@ -64,6 +64,18 @@ def test_debians_python_sees_the_folders_that_debian_uses() -> None:
     assert own.find_python("it", below, SEARCH).distributions == HERE
 
 
+def test_debians_python_does_not_see_what_others_would_see() -> None:
+    """A folder ``site-packages`` below /usr is nothing to it: tests would not find their pytest there."""
+    below = image(
+        "usr/bin/python3.11",
+        "usr/lib/python3/dist-packages/README",
+        *distributions("usr/lib/python3.11/site-packages", pytest="9.2.0"),
+        usr__bin__python3="python3.11",
+    )
+    found = own.find_python("it", below, SEARCH)
+    assert (found.site, found.distributions) == ("usr/lib/python3/dist-packages", {})
+
+
 def test_a_virtual_environment_through_links_is_found() -> None:
     """As in the images that Paddock makes: the environment's own path is a link, its interpreter another."""
     below = image(

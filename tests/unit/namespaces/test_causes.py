@@ -1,112 +1,60 @@
-"""A pod's trouble in plain words."""
+"""The table of causes: every one has words and a remedy, and the guide names them all."""
 
 from __future__ import annotations
 
-from typing import Any
+import string
+from pathlib import Path
 
 import pytest
 
-from paddock.namespaces import causes
+from paddock.namespaces.causes import TABLE, Kind, tell
+from paddock.specs import Fate
 
-JSON = dict[str, Any]
-
-
-def pod(*, phase: str = "Pending", state: JSON | None = None, conditions: tuple[JSON, ...] = (), **status: Any) -> JSON:
-    """Return a worker pod as the API server shows it; ``state`` is its one container's."""
-    return {
-        "metadata": {"name": "worker", "namespace": "ns"},
-        "spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "64Mi"}}}]},
-        "status": {
-            "phase": phase,
-            "conditions": list(conditions),
-            "containerStatuses": [{"name": "worker", "state": state}] if state else [],
-            **status,
-        },
-    }
+GUIDE = Path(__file__).parents[3] / "docs/how-to/lost-workers.md"
 
 
-RUNNING = pod(phase="Running", state={"running": {}})
+def facts_of(kind: Kind) -> dict[str, object]:
+    """Return a value for each brace of a row."""
+    row = TABLE[kind]
+    fields = (field for text in (row.sentence, row.remedy) for _, field, _, _ in string.Formatter().parse(text))
+    return {field: f"<{field}>" for field in fields if field}
 
 
-def test_a_running_pod_has_no_trouble() -> None:
-    """No cause is invented."""
-    assert causes.is_running(RUNNING)
-    assert causes.hopeless(RUNNING) == causes.ended(RUNNING) == ""
+def test_every_cause_has_its_row() -> None:
+    """Nothing is told that the table does not know, and no row is left over."""
+    assert set(TABLE) == set(Kind)
 
 
-def test_a_pod_without_container_statuses_does_not_run() -> None:
-    """Scheduled is not running."""
-    assert not causes.is_running(pod())
+@pytest.mark.parametrize("kind", Kind)
+def test_a_cause_is_a_sentence_and_a_remedy(kind: Kind) -> None:
+    """Both begin with a capital, or with what they are given, and end with one full stop."""
+    cause = tell(kind, **facts_of(kind))
+    assert cause.kind == kind.value
+    for text in (cause.sentence, cause.remedy):
+        assert text[0].isupper() or text[0] == "<", text
+        assert text.endswith((".", ">")), text
+        assert ".." not in text
 
 
-def test_a_missing_image_is_hopeless_and_says_what_to_check() -> None:
-    """Waiting for an image that is not there would only hide the reason."""
-    waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-    assert "ErrImagePull: not found. Check that the registry runs" in causes.hopeless(pod(state=waiting))
+@pytest.mark.parametrize("kind", Kind)
+def test_a_cause_without_its_facts_is_a_defect(kind: Kind) -> None:
+    """What is told never has a hole: a missing fact is an error, not an empty place."""
+    facts = facts_of(kind)
+    for missing in facts:
+        with pytest.raises(KeyError):
+            tell(kind, **{name: value for name, value in facts.items() if name != missing})
 
 
-def test_a_container_being_created_is_not_hopeless() -> None:
-    """Ordinary waiting goes on, and says for what if time runs out."""
-    waiting = pod(state={"waiting": {"reason": "ContainerCreating"}})
-    assert causes.hopeless(waiting) == ""
-    assert "ContainerCreating" in causes.pending(waiting)
+@pytest.mark.parametrize("kind", Kind)
+def test_the_guide_has_every_cause_with_its_fate(kind: Kind) -> None:
+    """A row of the guide's table names the cause, whether its test runs again, and whether the worker is replaced."""
+    said = {Fate.OWN: "no | at once", Fate.PASSING: "yes | after a pause", Fate.LASTING: "no | no"}[TABLE[kind].fate]
+    rows = [line for line in GUIDE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{kind.value}` |")]
+    assert len(rows) == 1
+    assert rows[0].endswith(f"| {said} |")
 
 
-def test_an_unschedulable_pod_names_the_resource() -> None:
-    """The scheduler's message says what is short."""
-    condition = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu."}
-    assert "Insufficient cpu" in causes.pending(pod(conditions=(condition,)))
-
-
-def test_a_memory_kill_names_the_limit() -> None:
-    """The user learns which limit to raise."""
-    over = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
-    text = causes.ended(pod(phase="Failed", state=over))
-    assert text == "container worker was killed for exceeding its memory limit of 64Mi"
-
-
-def test_an_eviction_is_quoted() -> None:
-    """The kubelet's own reason and message stand."""
-    evicted = pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory.")
-    assert causes.ended(evicted) == "Evicted The node was low on resource: memory."
-
-
-def test_a_passed_deadline_is_quoted() -> None:
-    """A run that outlived its limit says so."""
-    late = pod(phase="Failed", reason="DeadlineExceeded", message="Pod was active on the node longer than allowed")
-    assert "DeadlineExceeded" in causes.ended(late)
-
-
-def test_a_plain_exit_names_the_code() -> None:
-    """Without any reason the exit code is what is known."""
-    over = {"terminated": {"exitCode": 3, "reason": "Error"}}
-    assert causes.ended(pod(phase="Failed", state=over)) == "its pod ended with exit code 3"
-
-
-def test_a_container_that_could_not_be_started_is_quoted() -> None:
-    """The runtime's own message says what an exit code of 128 does not."""
-    over = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: no such file or directory\n"}}
-    text = causes.hopeless(pod(phase="Failed", state=over))
-    assert text == "container worker: StartError: exec: no such file or directory"
-
-
-def test_a_deleted_pod_is_called_deleted() -> None:
-    """Deletion by hand is not mistaken for a crash."""
-    deleted = {**RUNNING, "metadata": {**RUNNING["metadata"], "deletionTimestamp": "2030-01-01T00:00:00Z"}}
-    assert causes.ended(deleted) == "its pod was deleted"
-
-
-@pytest.mark.parametrize(
-    ("reason", "remedy"),
-    [
-        ("1 Insufficient cpu.", "Ask for fewer workers or more nodes."),
-        ("1 node(s) didn't match Pod's node affinity/selector.", "Compare node-selector and affinity"),
-        ("1 node(s) had untolerated taint {ci: }.", "Add tolerations"),
-    ],
-)
-def test_a_pod_without_a_place_is_told_with_what_would_give_it_one(reason: str, remedy: str) -> None:
-    """What the user said about places has another remedy than a node that is full."""
-    condition = {"type": "PodScheduled", "status": "False", "message": f"0/1 nodes are available: {reason}"}
-    sentence = causes.pending(pod(conditions=(condition,)))
-    assert remedy in sentence
-    assert ".." not in sentence
+def test_a_messages_own_full_stop_is_not_doubled() -> None:
+    """Kubelet's messages end with one, or with one and a space."""
+    told = tell(Kind.NODE_SHUTDOWN, node="", message="Pod was terminated. ")
+    assert told.sentence == "Its node was shut down: Pod was terminated."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from paddock import names
+from paddock.namespaces import expiry
 from paddock.namespaces.annotations import to_annotations
 from paddock.namespaces.inventory import RunState, inventory
 from paddock.specs import ENDED, TESTING, Doing
@@ -61,12 +63,55 @@ def test_a_worker_is_at_something(found: dict[str, Any], pods: list[Any], phase:
     assert only(inventory([found], pods, [])).phase == phase
 
 
+@pytest.mark.parametrize(
+    ("pods", "phase"),
+    [
+        ([], "making"),
+        ([{"phase": "Pending"}], "pending"),
+        ([{"state": RUNNING}], "serving"),
+        ([{"phase": "Failed"}], "failed"),
+    ],
+)
+def test_what_serves_all_workers_is_at_something_without_a_worker(pods: list[Any], phase: str) -> None:
+    """A shared broker has a namespace like a worker's, and no pod with tests in it."""
+    found = inventory([namespace(names.SHARED)], [pod("broker", names.SHARED, **one) for one in pods], [])
+    assert only(found).phase == phase
+
+
+def test_what_is_kept_says_so_and_how_long_it_stays() -> None:
+    """By the API server's clock; what is led has no time left, nor one that has ended."""
+    now = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
+    kept = record()
+    kept["metadata"]["annotations"] = expiry.stamp(now + timedelta(seconds=90))
+    kept["spec"]["holderIdentity"] = f"{expiry.KEPT}me@here"
+    going = namespace("gw1", deletionTimestamp="now")
+    (run,) = inventory([namespace(doing=Doing(phase=ENDED)), going], [pod(state=RUNNING)], [kept], now)
+    assert ([one.phase for one in run.workers], run.left) == (["kept", "ending"], 90)
+    (led,) = inventory([namespace()], [], [record()], now)
+    assert led.left is None
+
+
+def test_what_waits_says_so_and_what_was_taken_is_called_as_its_user_knows_it() -> None:
+    """Namespaces keep the id of the run that made them."""
+    now = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
+    warm = record()
+    warm["metadata"]["annotations"] = expiry.stamp(now + timedelta(seconds=90))
+    warm["spec"]["holderIdentity"] = f"{expiry.WARM}me@here"
+    (run,) = inventory([namespace()], [pod(state=RUNNING)], [warm], now)
+    assert ([one.phase for one in run.workers], run.left) == (["warm"], 90)
+    taken = record()
+    taken["metadata"]["labels"][names.ALSO] = "bbbbbb"
+    (run,) = inventory([namespace()], [pod(state=RUNNING)], [taken], now)
+    assert (run.run_id, [one.run_id for one in run.workers], run.left) == ("bbbbbb", ["bbbbbb"], None)
+    assert run.workers[0].namespace == names.namespace_name(RUN, "gw0")
+
+
 def test_a_worker_shows_its_pods_its_own_first() -> None:
     """Node and state of each; those of other workers are not among them."""
     pods = [pod("broker", state=RUNNING), pod(state=RUNNING), pod("database", phase="Pending"), pod(worker="gw1")]
     worker = only(inventory([namespace()], pods, []))
     assert [(one.name, one.runs) for one in worker.pods] == [("worker", True), ("broker", True), ("database", False)]
-    assert (worker.node, worker.pods[2].state) == ("node-1", "its phase is Pending")
+    assert (worker.node, worker.pods[2].state) == ("node-1", "Its pod does not run yet: its phase is Pending.")
 
 
 def test_workers_stand_in_the_order_of_their_numbers() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from paddock import names
+from paddock.declared_services import DeclaredService
 from paddock.namespaces import manifests
 from paddock.namespaces.masking import masked
-from paddock.specs import DeclaredService, Images, PythonEnvironment, RunPlan
+from paddock.specs import BrokerAccess, Images, PythonEnvironment, RunPlan
 
 SECRETS = {"broker": {"USERNAME": "u", "PASSWORD": "p"}, "database": {"USERNAME": "v", "PASSWORD": "q"}}
 PLAN = RunPlan(
@@ -191,3 +192,80 @@ def test_a_declared_service_runs_what_was_declared() -> None:
     assert environment["PATH"].startswith("/opt/paddock/venv/bin:")
     assert environment["MODE"] == "test"
     assert api["resources"] == {"requests": {"cpu": "250m", "memory": "32Mi"}, "limits": {"memory": "1Gi"}}
+
+
+def test_a_shared_broker_is_open_to_the_run_s_own_namespaces_and_to_no_others() -> None:
+    """From both sides: who may come in, and where workers may go beside their own namespace."""
+    plan = replace(PLAN, shares_broker=True)
+    shared = of_kind(manifests.build(plan, names.SHARED, SECRETS).all(), "NetworkPolicy")
+    own = of_kind(manifests.build(plan, "gw0", SECRETS).all(), "NetworkPolicy")
+    (entering,) = shared["from-workers"]["spec"]["ingress"][0]["from"]
+    (leaving,) = own["to-shared"]["spec"]["egress"][0]["to"]
+    assert entering == {"namespaceSelector": {"matchLabels": names.labels("k7x2mq")}}
+    assert leaving == {"namespaceSelector": {"matchLabels": names.labels("k7x2mq", names.SHARED)}}
+    assert {"from-workers", "only-this-namespace"} == set(shared)
+
+
+def test_what_workers_share_is_no_place_for_tests_or_services_of_the_project() -> None:
+    """Its only pod is the broker, and it is a worker's no more."""
+    plan = replace(PLAN, shares_broker=True, services=(CACHE,))
+    shared, own = (manifests.build(plan, place, SECRETS) for place in (names.SHARED, "gw0"))
+    assert shared.services == ["broker"] == list(of_kind(shared.all(), "Pod"))
+    assert set(own.services) == {"database", "cache"}
+
+
+OWN = DeclaredService(
+    name="queue",
+    port=6380,
+    readiness={"tcpSocket": {"port": 6380}},
+    objects=(
+        {"kind": "ConfigMap", "metadata": {"name": "queue"}, "data": {"a": "b"}},
+        {"kind": "Secret", "metadata": {"name": "theirs"}, "stringData": {"KEY": "of-theirs"}},
+        {
+            "kind": "Pod",
+            "metadata": {"name": "queue", "labels": {"app": "queue"}},
+            "spec": {
+                "automountServiceAccountToken": True,
+                "terminationGracePeriodSeconds": 3,
+                "initContainers": [{"name": "before", "image": "r/before:1"}],
+                "containers": [{"name": "queue", "env": [{"name": "A", "value": "1"}]}],
+            },
+        },
+        {"kind": "Service", "metadata": {"name": "other"}, "spec": {"selector": {"app": "queue"}, "ports": []}},
+    ),
+)
+
+
+def test_a_services_own_objects_are_made_as_they_are_and_completed() -> None:
+    """What ends a run and confines its pods is always ours; what the user did not say is as for any service."""
+    plan = replace(PLAN, services=(OWN,))
+    built = manifests.build(plan, "gw0", SECRETS)
+    made = built.all()
+    pod = of_kind(made, "Pod")["queue"]
+    spec, (container,), (before,) = pod["spec"], pod["spec"]["containers"], pod["spec"]["initContainers"]
+    assert (spec["activeDeadlineSeconds"], spec["automountServiceAccountToken"]) == (99, False)
+    assert (spec["terminationGracePeriodSeconds"], spec["restartPolicy"]) == (3, "OnFailure")
+    assert (container["image"], before["image"]) == ("r/worker:1", "r/before:1")
+    assert container["readinessProbe"] == {"tcpSocket": {"port": 6380}, "periodSeconds": 1, "failureThreshold": 3}
+    assert container["env"][-1] == {"name": "A", "value": "1"}
+    assert before["securityContext"] == container["securityContext"]
+    assert names.labels("k7x2mq", "gw0", "queue").items() < pod["metadata"]["labels"].items()
+    services = of_kind(made, "Service")
+    assert services["other"]["spec"]["selector"] == {"app": "queue"}
+    assert services["queue"]["spec"]["selector"] == names.labels("k7x2mq", "gw0", "queue")
+    assert services["queue"]["spec"]["ports"][0] | {"name": ""} == {"name": "", "port": 6380, "targetPort": 6380}
+    assert of_kind(made, "Secret")["theirs"]["stringData"] == {"KEY": "of-theirs"}
+    order = [(one["kind"], one["metadata"]["name"]) for one in made]
+    assert order.index(("ConfigMap", "queue")) < order.index(("Pod", "queue"))
+    assert {one["metadata"]["namespace"] for one in made if one["kind"] != "Namespace"} == {"paddock-k7x2mq-gw0"}
+    assert manifests.build(plan, "gw0", SECRETS).all() == made, "the declaration was changed"
+
+
+def test_a_broker_that_speaks_tls_is_at_the_port_for_it() -> None:
+    """Pod and Service both, and nothing else moves."""
+    plan = replace(PLAN, broker=BrokerAccess(authority="A", certificate="C", key="K"))
+    made = manifests.build(plan, "gw0", SECRETS).all()
+    assert of_kind(made, "Pod")["broker"]["spec"]["containers"][0]["ports"] == [{"name": "mqtt", "containerPort": 8883}]
+    assert of_kind(made, "Service")["broker"]["spec"]["ports"] == [{"name": "mqtt", "port": 8883, "targetPort": "mqtt"}]
+    assert of_kind(made, "Service")["database"]["spec"]["ports"][0]["port"] == 5432
+    assert plan.broker.port == 8883

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Request
 
 RUN = "k7x2mq"
+PATIENCE = 10.0
 
 
 class Cluster:
@@ -23,6 +25,8 @@ class Cluster:
         self.recorded, self.stuck, self.refused = recorded, stuck, refused
         self.namespaces: dict[str, dict[str, Any]] = {name: {"metadata": {"name": name}} for name in namespaces}
         self.sent: list[str] = []
+        self.pods_answer = threading.Event()
+        self.pods_answer.set()
 
     def send(self, _request: Request, **_: object) -> dict[str, Any]:
         """Answer the look-up of the run's record."""
@@ -38,6 +42,8 @@ class Cluster:
     def delete(self, request: Request, **_: object) -> bool:
         """Delete a namespace, unless it is stuck or refused."""
         self.sent.append(request.path)
+        if request.path.endswith("/pods"):
+            return self.pods_answer.wait(PATIENCE)
         name = request.path.rsplit("/", 1)[-1]
         if name == self.refused:
             raise NotAllowed("forbidden", status=403)
@@ -51,17 +57,60 @@ class Cluster:
         return True
 
 
+def test_one_that_went_before_is_accounted_for_with_the_others() -> None:
+    """It was created and deleted, once, although it is gone by the end; its deletion is not asked for again."""
+    cluster = Cluster("a", "b")
+    ending = release.Release(cluster, RUN)  # type: ignore[arg-type] # as much of it as is used
+    ending.one("a")
+    assert list(cluster.namespaces) == ["b"]
+    assert list(ending.account(["a", "b"]).left) == ["b"]
+    before = len(cluster.sent)
+    account = ending.all(["a", "b"])
+    assert (account.created, account.deleted, account.left) == (("a", "b"), ("a", "b"), {})
+    assert not [path for path in cluster.sent[before:] if "/namespaces/a" in path]
+
+
+def test_a_second_deletion_of_one_that_is_gone_takes_nothing_back() -> None:
+    """Two that delete at the same time do not make it a namespace that never was."""
+    cluster = Cluster("a")
+    ending = release.Release(cluster, RUN)  # type: ignore[arg-type] # as above
+    ending.one("a")
+    ending.one("a")
+    assert ending.account(["a"]).deleted == ("a",)
+
+
 def test_a_release_accounts_for_every_namespace() -> None:
     """Created and deleted are counted, nothing is left."""
     account = release.release(Cluster("a", "b"), RUN, ["a", "b"])  # type: ignore[arg-type]
     assert account.sentence() == "namespaces: created 2, deleted 2, left 0"
 
 
-def test_pods_go_before_their_namespace() -> None:
-    """Pods at once: the namespace's own deletion waits 5 s before its first look."""
+def test_pods_go_with_their_namespaces_deletion_and_not_after_it() -> None:
+    """The namespace controller waits 5 s before its first look; the record goes when nothing is left."""
     cluster = Cluster("a")
     release.release(cluster, RUN, ["a"])  # type: ignore[arg-type]
-    assert cluster.sent[:2] == ["/api/v1/namespaces/a/pods", "/api/v1/namespaces/a"]
+    assert set(cluster.sent[:2]) == {"/api/v1/namespaces/a/pods", "/api/v1/namespaces/a"}
+    assert "leases" in cluster.sent[2]
+
+
+def test_pods_that_take_long_keep_nobody() -> None:
+    """They go with their namespace in any case; what is certain is the namespace, and that is waited for."""
+    cluster = Cluster("a", "b")
+    cluster.pods_answer.clear()
+    try:
+        account = release.Release(cluster, RUN).all(["a", "b"], pods_seconds=0.01)  # type: ignore[arg-type]
+        assert account.sentence() == "namespaces: created 2, deleted 2, left 0"
+    finally:
+        cluster.pods_answer.set()
+
+
+def test_pods_of_namespaces_that_are_being_deleted_are_hastened_and_no_others() -> None:
+    """Who looks behind the prompt does what the run did not wait for."""
+    cluster = Cluster("a", "b", stuck=True)
+    release.release(cluster, RUN, ["a"])  # type: ignore[arg-type]
+    cluster.sent.clear()
+    release.hasten(cluster, RUN)  # type: ignore[arg-type]
+    assert cluster.sent == ["/api/v1/namespaces/a/pods"]
 
 
 def test_a_namespace_that_was_never_made_is_not_counted() -> None:
@@ -76,6 +125,25 @@ def test_what_cannot_be_deleted_is_left_with_its_reason() -> None:
     account = release.release(cluster, RUN, ["a", "b"])  # type: ignore[arg-type]
     assert account.sentence() == "namespaces: created 2, deleted 1, left 1; b: forbidden"
     assert not any("leases" in path for path in cluster.sent)
+
+
+def test_a_release_that_is_left_midway_accounts_for_what_it_has_come_to() -> None:
+    """What was not asked for is left; the question needs no answer of the cluster."""
+    cluster = Cluster("a", "b")
+    under_way = release.Release(cluster, RUN)  # type: ignore[arg-type]
+    assert (
+        under_way.account(["a", "b"]).sentence().startswith("namespaces: created 2, deleted 0, left 2; a: the run was")
+    )
+    under_way.all(["a"])
+    account = under_way.account(["a", "b"])
+    assert (account.deleted, list(account.left)) == (("a",), ["b"])
+
+
+def test_who_looks_deletes_nothing_and_waits_for_nothing_that_stays() -> None:
+    """A namespace that is not being deleted was left for a reason, or is another run's."""
+    cluster = Cluster("a")
+    assert release.await_gone(cluster, RUN, 60) == {}  # type: ignore[arg-type]
+    assert (list(cluster.namespaces), cluster.sent) == (["a"], [])
 
 
 def test_a_reaper_ends_what_is_left_of_a_recorded_run() -> None:

@@ -195,17 +195,18 @@ def test_kubeconfig_prints_the_path_alone(state: State, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "/k\n"
 
 
-def test_kubectl_becomes_the_nodes_own(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every argument is kubectl's, options too; without a node the remedy is told."""
+@pytest.mark.parametrize("tool", ["kubectl", "helm"])
+def test_a_tool_becomes_the_nodes_own(state: State, monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
+    """Every argument is the tool's, options too; without a node the remedy is told."""
     called: list[tuple[object, list[str], str]] = []
-    monkeypatch.setattr("paddock.node.building.tool", lambda name: f"/built/{name}")
+    monkeypatch.setattr("paddock.node.building.tool", lambda name, report: f"/built/{name}" if report else "")
     monkeypatch.setattr("os.execve", lambda path, argv, env: called.append((path, argv, env["KUBECONFIG"])))
     with pytest.raises(UsageError, match="paddock node up"):
-        run("kubectl", "get", "pods")
+        run(tool, "get", "pods")
     state.write_access(myself())
     with pytest.raises(TypeError):  # the real execve does not return
-        run("kubectl", "-n", "x", "get", "pods", "--help", "-l", "a=b")
-    assert called == [("/built/kubectl", ["kubectl", "-n", "x", "get", "pods", "--help", "-l", "a=b"], "/k")]
+        run(tool, "-n", "x", "get", "pods", "--help", "-l", "a=b")
+    assert called == [(f"/built/{tool}", [tool, "-n", "x", "get", "pods", "--help", "-l", "a=b"], "/k")]
 
 
 def test_logs_of_an_unknown_component_are_a_usage_error(state: State, capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from paddock.resources import k8s_folder
 
 HELLO = Recipe(module="hello", packages=(".",), programs=("hello",), links=("greet",))
 OTHER_HELLO = replace(HELLO, pins="hello-1")
-ALL = {*recipes.RECIPES, *recipes.OF_VERSION.values()}
+ALL = {*recipes.RECIPES, *recipes.EXTRAS, *recipes.OF_VERSION.values()}
 
 
 class Usage(NamedTuple):
@@ -159,9 +159,23 @@ def test_a_node_of_another_version_takes_only_its_kubernetes_from_elsewhere(
     assert replace(oldest, kubernetes=newest.kubernetes) == newest
 
 
+def test_what_no_run_needs_is_built_when_it_is_asked_for(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node comes up without it, and nothing calls it missing."""
+    del machine
+    monkeypatch.setattr(recipes, "RECIPES", ())
+    monkeypatch.setattr(recipes, "EXTRAS", (HELLO,))
+    monkeypatch.setattr(building, "system_programs", lambda _report: None)
+    monkeypatch.setattr(building, "folders", lambda wanted: wanted)
+    said: list[str] = []
+    building.build_all(said.append)
+    assert (said, building.missing_builds()) == ([], [])
+    assert building.tool("hello", report=said.append).is_file()
+    assert said[0] == "building hello"
+
+
 def test_every_recipe_has_a_pinned_module() -> None:
     """Versions and checksums stand in go.mod and go.sum, and programs are named once."""
-    programs = [name for recipe in recipes.RECIPES for name in recipe.programs + recipe.links]
+    programs = [name for recipe in (*recipes.RECIPES, *recipes.EXTRAS) for name in recipe.programs + recipe.links]
     assert len(programs) == len(set(programs))
     for recipe in ALL:
         module = k8s_folder() / "node" / (recipe.pins or recipe.module)

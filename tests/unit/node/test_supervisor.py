@@ -6,14 +6,16 @@ import http.server
 import json
 import queue
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.node import statuses, supervisor
-from paddock.node.components import Check, Component
-from paddock.node.processes import ProcessIdentity, myself
+import paddock
+from paddock.node import starting, statuses, supervisor
+from paddock.node.components import PYTHON, Check, Component, components
+from paddock.node.processes import ProcessIdentity, boot, myself
 from paddock.node.readiness import Readiness
 from paddock.node.states import Event, State
 from paddock.node.supervision import Happening, Supervision
@@ -105,6 +107,16 @@ def test_components_see_the_proxies_but_not_for_the_nodes_own_addresses(
     assert "SECRET_OF_THE_CALLER" not in found
 
 
+def test_our_own_program_runs_with_the_supervisors_interpreter_and_paddock(here: NodeLayout, events: Events) -> None:
+    """Wherever they lie on this machine; nothing of it stands in what a node is made of."""
+    ours = Component(name="part", arguments=(PYTHON, "-c", "import paddock, sys; print(paddock.__file__)"))
+    ProcessLauncher(here, events).spawn(ours)
+    while next_event(events).event is not Event.EXITED:
+        pass
+    assert (here.logs / "part.log").read_text().strip() == paddock.__file__
+    assert all(sys.executable not in part for each in components(here) for part in each.arguments)
+
+
 class Silent:
     """A launcher that starts nothing real."""
 
@@ -134,6 +146,37 @@ def test_what_is_published_is_what_is_read(tmp_path: Path, monkeypatch: pytest.M
     assert found.supervisor == myself()
     assert [(each.name, each.state, each.ready) for each in found.components] == [("part", State.READY.value, True)]
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_a_node_is_up_without_what_is_not_essential(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: Events
+) -> None:
+    """A reaper that cannot start, its environment being gone, is shown and holds up nothing."""
+    monkeypatch.setattr(supervisor, "STATUS_FILE", tmp_path / "status.json")
+    monkeypatch.setattr(statuses, "STATUS_FILE", tmp_path / "status.json")
+    monkeypatch.setattr(statuses, "access", lambda: True)
+    parts = [Component(name=name, arguments=("x",), essential=name == "vital") for name in ("vital", "other")]
+    supervision = Supervision(parts, Silent(), lambda: 0.0)
+    supervision.begin({})
+    events.put(Happening("other", Event.EXITED, myself()))
+    events.put(None)
+    supervisor._run(supervision, events)
+    found = statuses.read_status()
+    assert (found.state, starting._not_ready(found, ())) == ("starting", ["vital"])
+    events.put(Happening("vital", Event.PASSED, myself()))
+    events.put(None)
+    supervisor._run(supervision, events)
+    found = statuses.read_status()
+    assert (found.state, starting._not_ready(found, ())) == ("up", [])
+    assert [each.ready for each in found.components] == [True, False]
+
+
+def test_all_that_an_earlier_version_wrote_of_is_essential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its supervisor knew no other."""
+    monkeypatch.setattr(statuses, "STATUS_FILE", tmp_path / "status.json")
+    part = {"state": "waiting", "process": None, "restarts": 0}
+    (tmp_path / "status.json").write_text(json.dumps({"boot": boot(), "components": {"part": part}}))
+    assert [each.essential for each in statuses.read_status().components] == [True]
 
 
 def test_a_status_nobody_wrote_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,6 +175,13 @@ def test_any_change_is_another_pin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pins.wanted(layout(), MODULES).state != before.state
 
 
+def test_another_paddock_is_another_pin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reaper runs its code: an old one would end what a newer version means to keep."""
+    before = pins.wanted(layout(), MODULES)
+    monkeypatch.setattr(pins, "__version__", "99")
+    assert pins.wanted(layout(), MODULES).state != before.state
+
+
 def test_a_layout_of_another_version_can_be_read() -> None:
     """What only a later version knows is left out, so that its node can be removed or made anew."""
     text = json.dumps({**json.loads(layout().to_json()), "of_a_later_version": 1})

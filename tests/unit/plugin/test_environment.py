@@ -31,3 +31,11 @@ def test_the_seed_is_kept_or_drawn() -> None:
     drawn = {travelling({"PYTHONHASHSEED": "random"}, [])["PYTHONHASHSEED"] for _ in range(5)}
     assert len(drawn) > 1
     assert all(0 <= int(seed) < 2**32 for seed in drawn)
+
+
+def test_runs_of_a_project_that_are_made_ahead_share_their_seed() -> None:
+    """Interpreters that wait for the next run have begun with it; what the user gives counts all the same."""
+    here, there = travelling({}, [], "/srv/a")["PYTHONHASHSEED"], travelling({}, [], "/srv/b")["PYTHONHASHSEED"]
+    assert here == travelling({}, [], "/srv/a")["PYTHONHASHSEED"]
+    assert here != there
+    assert travelling({"PYTHONHASHSEED": "7"}, [], "/srv/a")["PYTHONHASHSEED"] == "7"

@@ -61,6 +61,13 @@ class FakeStream:
         """Note the call."""
         self.calls.append("interrupt")
 
+    def ask_stacks(self) -> None:
+        """Nobody asks."""
+
+    def wait_stacks(self, _timeout: float) -> str:
+        """Have none."""
+        return ""
+
     def kill(self) -> None:
         """Note the call; the worker's output ends."""
         self.calls.append("kill")

@@ -69,6 +69,29 @@ def test_missing_tests_are_named_up_to_a_limit() -> None:
 def test_the_same_reason_is_told_once() -> None:
     """Reasons that differ in the worker's name or an address are the same; gw1 is not part of gw10."""
     made = Ledger()
-    assert made.lose("gw1", "gw1: <Pod at 0x7f>") == "worker gw1 never came: gw1: <Pod at 0x7f>"
-    assert made.lose("gw2", "gw2: <Pod at 0x8f>") == "worker gw2 never came: for the same reason as gw1"
-    assert made.lose("gw3", "gw30: <Pod at 0x7f>") == "worker gw3 never came: gw30: <Pod at 0x7f>"
+    made.lose("gw1", "gw1: <Pod at 0x7f>")
+    made.lose("gw2", "gw2: <Pod at 0x8f>")
+    made.lose("gw3", "gw30: <Pod at 0x7f>")
+    assert made.untold() == [
+        "workers gw1, gw2 never came: gw1: <Pod at 0x7f>",
+        "worker gw3 never came: gw30: <Pod at 0x7f>",
+    ]
+
+
+def test_who_is_lost_later_for_a_reason_told_before_points_to_it() -> None:
+    """Nothing is told twice, and nobody is left out."""
+    made = Ledger()
+    made.lose("gw1", "no room")
+    assert made.untold() == ["worker gw1 never came: no room"]
+    assert made.untold() == []
+    made.lose("gw2", "no room")
+    made.lose("gw4", "no room")
+    assert made.untold() == ["workers gw2, gw4 never came: for the same reason as gw1"]
+
+
+def test_a_reason_is_the_same_whichever_worker_it_names() -> None:
+    """A path may hold the name of a worker by chance, and names one of them alone."""
+    made = Ledger()
+    for worker in ("gw0", "gw1"):
+        made.lose(worker, "no file /tmp/of-gw0/conftest.py at 0x7f")
+    assert made.untold() == ["workers gw0, gw1 never came: no file /tmp/of-gw0/conftest.py at 0x7f"]

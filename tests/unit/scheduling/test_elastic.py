@@ -14,7 +14,8 @@ from xdist.scheduler import (
 )
 
 from paddock.scheduling import crashes
-from paddock.scheduling.elastic import STRAGGLERS, ElasticScheduling
+from paddock.scheduling.elastic import STRAGGLERS, ElasticScheduling, Stage
+from paddock.scheduling.sizing import Left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,11 @@ class FakeOutlook:
     def __init__(self, coming: int) -> None:
         self.coming = coming
         self.told: list[object] = []
+        self.grants = False
+        """Whether there are fewer workers than there may be."""
+        self.stages: dict[str, Stage] = {}
+        """Test -> how far it has come, where that is not begun."""
+        self.left = Left(0, 0.0)
 
     def awaited(self) -> int:
         """Return how many are still to come."""
@@ -63,13 +69,31 @@ class FakeOutlook:
         """Note the request."""
         self.told.append(("wake", seconds))
 
+    def stage(self, _worker: str, test: str) -> Stage:
+        """Return what the test says."""
+        return self.stages.get(test, Stage.BEGUN)
+
+    def ask_worker(self, *, needed: bool) -> bool:
+        """Note the request, and have it come."""
+        self.told.append(("ask", needed))
+        self.coming += needed or self.grants
+        return needed or self.grants
+
     def after_event(self, *, finished: bool) -> None:
         """Note the look."""
         self.told.append(("event", finished))
 
-    def began_without(self, missing: int) -> None:
+    def missing(self) -> int:
+        """Return how many are still to come."""
+        return self.coming
+
+    def staff(self, left: Callable[[], Left]) -> None:
+        """Note what is left."""
+        self.left = left()
+
+    def began_without(self) -> None:
         """Note the beginning."""
-        self.told.append(("without", missing))
+        self.told.append(("without", self.coming))
 
     def deviates(self, worker: str, difference: str) -> None:
         """Note the deviation."""
@@ -171,6 +195,20 @@ def test_who_came_first_does_not_choose(kind: Callable[..., Any]) -> None:
         shares.append({node.gateway.id: node.sent for node in nodes})
     assert shares[0] == shares[1]
     assert shares[0]["gw1"][0] == 0
+
+
+def test_an_event_without_news_is_answered_as_the_one_before(kind: Callable[..., Any]) -> None:
+    """Two of a test's three events change nothing, and are not to cost a look around; the next one is looked at."""
+    session = Session(kind, 1)
+    node = session.come("gw0")
+    looks = len(session.outlook.told)
+    session.scheduler.nothing_new()
+    assert not session.look()
+    assert len(session.outlook.told) == looks
+    session.finish(node)
+    assert sorted(session.ran) == TESTS
+    assert session.look()
+    assert len(session.outlook.told) > looks
 
 
 def test_tests_begin_without_stragglers(kind: Callable[..., Any]) -> None:
@@ -286,7 +324,7 @@ def test_groups_are_looked_up() -> None:
     """Tests of one group go to one worker, whatever their files; others stand alone."""
     groups = dict.fromkeys(TESTS[::3], "together")
     session = Session(LoadGroupScheduling, 2)
-    crashes.tell_groups(session.scheduler._inner, groups)
+    crashes.tell_groups(session.scheduler._inner, lambda node_id: groups.get(node_id, ""))
     first, second = session.come("gw0"), session.come("gw1")
     assert {0, 3, 6} <= set(first.sent)
     session.finish(first, second)

@@ -64,6 +64,13 @@ def test_other_arguments_are_installed(session: FakeSession) -> None:
     assert len(session.installed) == 2
 
 
+def test_nothing_is_installed_where_nox_was_told_to_make_no_environment(session: FakeSession) -> None:
+    """``nox --no-venv`` runs in what the user has prepared."""
+    del session.location
+    install(session, "pytest")
+    assert session.installed == []
+
+
 def test_an_install_that_failed_is_done_again(session: FakeSession) -> None:
     """Half an environment is never taken for a whole one."""
     install(session, "pytest")

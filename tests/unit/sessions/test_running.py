@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import pytest
 from nox.command import CommandFailed
 
-from paddock.sessions import running
+from paddock.sessions import definitions, running
 from paddock.sessions.configuration import SessionConfiguration
 
 if TYPE_CHECKING:
@@ -65,12 +65,31 @@ def test_pytest_runs_with_the_projects_arguments_and_then_the_users() -> None:
     assert session.folder == "examples"
 
 
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ((), ("--paddock-hardware=all",)),
+        (("--paddock-hardware=coral",), ()),
+        (("-k", "x"), ("--paddock-hardware=all",)),
+    ],
+)
+def test_the_hardware_session_runs_marked_tests_with_all_that_is_configured(
+    typed: tuple[str, ...], asked: tuple[str, ...]
+) -> None:
+    """Unless it is told which hardware."""
+    session = FakeSession(*typed)
+    definition = definitions.DEFINITIONS["hardware"]
+    definition.run(cast("nox.Session", cast("Any", session)), SessionConfiguration(workers=2))
+    assert session.commands[0] == ("python", "-m", "paddock", "devices")
+    assert session.commands[1][4:] == ("-n", "2", "-m", "hardware", *asked, *typed)
+
+
 def test_the_run_is_reaped_by_the_id_pytest_was_given() -> None:
     """The same id reaches pytest and the reaper."""
     session = FakeSession()
     run(session)
     run_id = session.environments[0][running.RUN_ID_VARIABLE]
-    assert session.commands[1] == ("python", "-m", "paddock", "reap", "--run", run_id, "--wait", "0")
+    assert session.commands[1] == ("python", "-m", "paddock", "reap", "--run", run_id, "--wait", "0", "--except-kept")
 
 
 def test_a_run_id_from_outside_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from paddock.workers.inpod.facts import write_facts
 from paddock.workers.inpod.journal import Journal
 from paddock.workers.inpod.memory import Memory, cause_of, read_memory
 from paddock.workers.inpod.options import Options, parse
-from paddock.workers.inpod.pipes import Outlet
+from paddock.workers.inpod.pipes import Outlet, next_rest
 from paddock.workers.inpod.process import StartError, make_folders, make_links, signal_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def test_memory_is_read_from_version_2(tmp_path: Path) -> None:
     """``memory.events`` counts kills and ``memory.max`` is the limit."""
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n")
     (tmp_path / "memory.max").write_text("536870912\n")
-    assert read_memory(str(tmp_path)) == Memory(2, 512 << 20)
+    (tmp_path / "memory.peak").write_text("536870000\n")
+    assert read_memory(str(tmp_path)) == Memory(2, 512 << 20, 536870000)
 
 
 def test_memory_is_read_from_version_1(tmp_path: Path) -> None:
@@ -32,7 +33,8 @@ def test_memory_is_read_from_version_1(tmp_path: Path) -> None:
     (tmp_path / "memory").mkdir()
     (tmp_path / "memory" / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
-    assert read_memory(str(tmp_path)) == Memory(1, 0)
+    (tmp_path / "memory" / "memory.max_usage_in_bytes").write_text("4096\n")
+    assert read_memory(str(tmp_path)) == Memory(1, 0, 4096)
 
 
 def test_no_control_group_is_no_evidence(tmp_path: Path) -> None:
@@ -181,6 +183,16 @@ def test_an_outlet_without_a_reader_lets_everything_through() -> None:
     outlet.put(b"again")
     assert sum(written) == 14
     assert outlet.interest() == 0
+
+
+def test_rests_grow_only_while_the_writer_never_pauses() -> None:
+    """What comes after a silence goes at once; a steady flow of small portions goes in fewer and larger ones."""
+    rests = [0.0]
+    for _ in range(4):
+        rests.append(next_rest(rests[-1], rests[-1] / 2, 100))
+    assert rests == [0.0, 0.01, 0.02, 0.04, 0.04]
+    assert next_rest(0.04, 0.05, 100) == 0.01, "there was a pause"
+    assert next_rest(0.04, 0.0, 1 << 20) == 0.0, "a large portion has enough to carry"
 
 
 def test_the_files_for_the_image_are_complete_and_self_contained() -> None:

@@ -77,26 +77,14 @@ def rights(here: Surroundings) -> Finding | None:
 
 
 def _missing_rights(cluster: Cluster) -> Iterator[str]:
-    from paddock import names  # noqa: PLC0415 - loads the cluster's client
-    from paddock.cluster import requests  # noqa: PLC0415 - as above
+    from paddock.cluster import requests  # noqa: PLC0415 - loads the cluster's client
+    from paddock.namespaces import rights  # noqa: PLC0415 - as above
 
-    for kind, verbs, subresource in (
-        (requests.NAMESPACE, ("create", "get", "list", "patch", "delete"), ""),
-        (requests.POD, ("create", "get", "list", "watch", "deletecollection"), ""),
-        (requests.POD, ("get", "create"), "exec"),
-        (requests.SECRET, ("create",), ""),
-        (requests.SERVICE, ("create",), ""),
-        (requests.SERVICE_ACCOUNT, ("create",), ""),
-        (requests.NETWORK_POLICY, ("create",), ""),
-        (requests.LIMIT_RANGE, ("create",), ""),
-        (requests.RESOURCE_QUOTA, ("create",), ""),
-        (requests.LEASE, ("create", "get", "list", "delete"), ""),
-    ):
-        place = names.RUN_RECORDS_NAMESPACE if kind is requests.LEASE else ""
-        for verb in verbs:
-            question = requests.review(verb, kind, subresource=subresource, namespace=place)
+    for right in rights.RUN:
+        for verb in right.verbs:
+            question = requests.review(verb, right.kind, subresource=right.subresource, namespace=right.namespace)
             if not cluster.send(question, deadline=Deadline(ANSWER_SECONDS))["status"].get("allowed"):
-                yield f"{verb} {'/'.join(filter(None, (kind.plural, subresource)))}"
+                yield f"{verb} {right.resource}"
 
 
 def images(here: Surroundings) -> Finding | None:

@@ -67,11 +67,14 @@ class Line:
         self._socket: socket.socket | None = None
         self._out = memoryview(b"")
         self._alone_since = time.monotonic()
+        self.had_visitor = False
+        """Whether anybody ever came."""
 
     def take(self, visitor: socket.socket) -> None:
         """Go on over a new connection: who dials again knows the old one to be dead, however it looks from here."""
         self.drop("a newer one takes its place")
         visitor.settimeout(0)
+        self.had_visitor = True
         self._socket, self._out = visitor, memoryview(b"")
         self._link.reconnected()
         self._keepalive.connected(time.monotonic())

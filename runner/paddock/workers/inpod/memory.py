@@ -12,17 +12,19 @@ _UNLIMITED = 1 << 60  # version 1 writes a huge figure for "no limit", version 2
 
 
 class Memory(NamedTuple):
-    """Kills counted so far, and the limit in bytes; 0 where unknown or unlimited."""
+    """Kills counted so far, the limit and the highest use in bytes; 0 where unknown or unlimited."""
 
     kills: int = 0
     limit: int = 0
+    peak: int = 0
 
 
 def read_memory(cgroup: str = "/sys/fs/cgroup") -> Memory:
     """Return the state of the container's own control group below ``cgroup``; zeros where there is none."""
     counters = _text(f"{cgroup}/memory.events") or _text(f"{cgroup}/memory/memory.oom_control")
     limit = _text(f"{cgroup}/memory.max") or _text(f"{cgroup}/memory/memory.limit_in_bytes")
-    return Memory(_counter(counters, "oom_kill"), _limit(limit))
+    peak = _text(f"{cgroup}/memory.peak") or _text(f"{cgroup}/memory/memory.max_usage_in_bytes")
+    return Memory(_counter(counters, "oom_kill"), _bytes(limit), _bytes(peak))
 
 
 def cause_of(before: Memory, after: Memory, signal: int | None) -> str:
@@ -48,6 +50,6 @@ def _counter(text: str, name: str) -> int:
     return int(values.get(name, 0))
 
 
-def _limit(text: str) -> int:
+def _bytes(text: str) -> int:
     value = text.strip()
     return int(value) if value.isdigit() and int(value) < _UNLIMITED else 0

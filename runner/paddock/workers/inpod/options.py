@@ -19,12 +19,16 @@ class Options(NamedTuple):
     """Between SIGTERM and SIGKILL for the worker when the pod is deleted."""
     cgroup: str = "/sys/fs/cgroup"
     """Where the container sees its own control group, for evidence of memory kills."""
+    stay: float = 0.0
+    """After all is over, remain for so long: the pod runs on, and what the tests left in it can be looked into."""
+    patience: float = 0.0
+    """As ``orphan`` before the first client has come, where this is longer: the pod was made ahead of its run."""
     warm: str = ""
     """A worker to start at once and keep waiting, see ``warm.begin``; none by default."""
 
 
 def parse(arguments: list[str]) -> Options:
-    """Return the options of ``supervise --socket PATH [--orphan S] [--grace S] [--cgroup PATH] [--warm JSON]``.
+    """Return the options of ``supervise --socket PATH``, each of the others as its field is called: ``--stay S``.
 
     Raises:
         SystemExit: with a sentence, when something else is written.

@@ -12,6 +12,8 @@ WAITING = "waiting"
 """Nothing to do yet, or sources are unpacked and the worker is not started."""
 UNPACKING = "unpacking"
 RUNNING = "running"
+TAKING = "taking"
+"""The worker is to end, and its stacks are taken first: it may hang, and nobody can look into it afterwards."""
 STOPPING = "stopping"
 """The worker was told to end and has not yet."""
 DRAINING = "draining"
@@ -24,7 +26,7 @@ OVER = "over"
 
 UNPACK, UNPACKED, START, FAILED = "unpack", "unpacked", "start", "failed"
 ENDED, DRAINED, GATHERED, ACKNOWLEDGED = "ended", "drained", "gathered", "acknowledged"
-KILL, TERMINATE, ALONE, OVERDUE = "kill", "terminate", "alone", "overdue"
+KILL, TERMINATE, ALONE, OVERDUE, TAKEN = "kill", "terminate", "alone", "overdue", "taken"
 
 
 class Step(NamedTuple):
@@ -45,10 +47,16 @@ TABLE: dict[str, dict[str, Step]] = {
     UNPACKING: _BEFORE | {UNPACKED: Step(WAITING, "say_unpacked")},
     RUNNING: {
         KILL: Step(STOPPING, "kill"),
-        TERMINATE: Step(STOPPING, "terminate"),
-        ALONE: Step(STOPPING, "terminate"),
+        TERMINATE: Step(TAKING, "take"),
+        ALONE: Step(TAKING, "take"),
         ENDED: Step(DRAINING, "drain"),
         FAILED: Step(PARTING, "part"),
+    },
+    TAKING: {
+        KILL: Step(STOPPING, "kill"),
+        TAKEN: Step(STOPPING, "terminate"),
+        OVERDUE: Step(STOPPING, "kill"),
+        ENDED: Step(DRAINING, "drain"),
     },
     STOPPING: {
         KILL: Step(STOPPING, "kill"),

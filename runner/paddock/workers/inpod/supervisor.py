@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from paddock.workers.inpod import artifacts, phases, warm, wire
+from paddock.workers.inpod.accelerators import handed_out
 from paddock.workers.inpod.facts import write_facts
 from paddock.workers.inpod.journal import Journal
 from paddock.workers.inpod.keepalive import Keepalive
@@ -21,6 +22,7 @@ from paddock.workers.inpod.loop import Alarm, step
 from paddock.workers.inpod.memory import Memory, cause_of, read_memory
 from paddock.workers.inpod.pipes import Inlet, Outlet
 from paddock.workers.inpod.process import End, StartError, Worker, make_folders, make_links, reap, signal_name
+from paddock.workers.inpod.stacks import VARIABLE, Stacks
 from paddock.workers.inpod.unpack import Unpacker
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _HURRY = 1.0
 """Seconds for the client's acknowledgement once the pod is being deleted or the client wants it gone."""
 _GATHER = 3600.0
 """Seconds for the files that the client wants back; its own limit is shorter, and usually the pod is deleted then."""
+_LOOK_EVERY = 3600.0
 _NEVER = float("inf")
 
 
@@ -65,11 +68,13 @@ class Supervisor:
         self._written_since = 0
         self._packer: artifacts.Packer | None = None
         self._memory = Memory()
+        self._stacks = Stacks(f"{self._folder}/stacks")
         self._phase, self._deadline = phases.WAITING, _NEVER
         self._linger = options.orphan
         self._end, self._cause = End(None, None), ""
         self._outputs_ended = False
         self._told: dict[str, Any] | None = None
+        self._stopped = False
         self._later: list[wire.Event] = []
         self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
             "unpack": lambda order: self._fire(phases.UNPACK, order),
@@ -78,11 +83,16 @@ class Supervisor:
             "kill": self._on_kill_order,
             "facts": self._on_facts_order,
             "artifacts": self._on_artifacts_order,
+            "stacks": self._on_stacks_order,
         }
 
     @property
     def _folder(self) -> str:
         return self._options.socket.rpartition("/")[0]
+
+    @property
+    def _orphan(self) -> float:
+        return self._options.orphan if self._line.had_visitor else max(self._options.orphan, self._options.patience)
 
     def run(self) -> int:
         """Loop until the phase is over."""
@@ -97,8 +107,15 @@ class Supervisor:
         self._door.close()
         if self._waiting:
             self._waiting.signal_group(signal.SIGKILL)
+        self._stay()
         code, number = self._end
         return 128 + number if number else code if code is not None else 1
+
+    def _stay(self) -> None:
+        """Do nothing but reap, until the pod is stopped or the time is over."""
+        end = time.monotonic() + self._options.stay
+        while not self._stopped and (rest := end - time.monotonic()) > 0:
+            step([self._alarm], min(rest, _LOOK_EVERY))  # poll takes no more than 24 days
 
     # --- one turn of the loop
 
@@ -106,17 +123,20 @@ class Supervisor:
         return [self._alarm, self._door, self._line, self._stdin, self._sources, *self._outputs]
 
     def _patience(self) -> float:
-        orphaned_in = self._options.orphan - self._line.alone_for()
+        orphaned_in = self._orphan - self._line.alone_for()
         rests = [rest for output in self._outputs if (rest := output.rest())]
-        until = min(self._deadline - time.monotonic(), self._line.look_at_time(), *rests)
+        until = min(self._deadline - time.monotonic(), self._line.look_at_time(), self._stacks.wait(), *rests)
         return max(0.0, min(until, orphaned_in) if orphaned_in > 0 else until)
 
     def _look_around(self) -> None:
         """Fire what no descriptor tells."""
+        stacks = self._stacks.look(time.monotonic())
+        if stacks is not None:
+            self._on_stacks(stacks)
         if self._phase == phases.PARTING and self._link.settled:
             self._fire(phases.ACKNOWLEDGED)
-        if self._line.alone_for() >= self._options.orphan:
-            self._cause = self._cause or f"No client was connected for {self._options.orphan:g} s."
+        if self._line.alone_for() >= self._orphan:
+            self._cause = self._cause or f"No client was connected for {self._orphan:g} s."
             self._fire(phases.ALONE)
         if time.monotonic() >= self._deadline:
             self._on_overdue()
@@ -175,12 +195,23 @@ class Supervisor:
     def _on_artifacts_order(self, order: dict[str, Any]) -> None:
         self._wanted = artifacts.Wanted(order["root"], order["patterns"], order["size"])
 
+    def _on_stacks_order(self, _order: dict[str, Any]) -> None:
+        if not (self._worker and self._stacks.begin(self._worker, time.monotonic())):
+            self._tell(did="stacks", text="")
+
+    def _on_stacks(self, text: str) -> None:
+        self._tell(did="stacks", text=text)
+        if self._phase == phases.TAKING:
+            self._journal.line(f"stacks of the worker, before it is ended:\n{text}")
+            self._fire(phases.TAKEN)
+
     def _on_signal(self, number: int) -> None:
         if number == 0:
             self._on_unpacked()
         elif number == signal.SIGCHLD:
             self._on_children()
         else:
+            self._stopped = True
             self._cause = f"The pod is being stopped: its first process received {signal_name(number)}."
             self._linger = _HURRY
             self._fire(phases.TERMINATE)
@@ -248,6 +279,7 @@ class Supervisor:
 
     def _started(self, message: dict[str, Any]) -> Worker:
         waiting, self._waiting = self._waiting, None
+        message = message | {"env": message["env"] | {VARIABLE: f"{self._folder}/stacks"} | handed_out(os.environ)}
         if waiting:
             return warm.assign(waiting, message)
         return Worker(message["argv"], message["env"], message["cwd"])
@@ -263,6 +295,10 @@ class Supervisor:
     def _do_kill(self, _message: object) -> None:
         if self._worker:
             self._worker.signal_group(signal.SIGKILL)
+
+    def _do_take(self, _message: object) -> None:
+        if not (self._worker and self._stacks.begin(self._worker, time.monotonic())):
+            self._fire(phases.TAKEN)
 
     def _do_terminate(self, _message: object) -> None:
         self._deadline = time.monotonic() + self._options.grace
@@ -314,9 +350,12 @@ class Supervisor:
         """Return how the worker ended; the memory's state is the one of the first time this is asked."""
         if self._told is None:
             code, number = self._end
-            memory = cause_of(self._memory, read_memory(self._options.cgroup), number)
+            now = read_memory(self._options.cgroup)
+            memory = cause_of(self._memory, now, number)
             cause = memory or self._cause or (f"It ended by {signal_name(number)}." if number else "")
-            self._told = {"code": code, "signal": number, "cause": cause}
+            kills = {"memory_kills": now.kills - self._memory.kills} if self._worker else {}
+            figures = {**kills, "memory_limit": now.limit, "memory_peak": now.peak}
+            self._told = {"code": code, "signal": number, "cause": cause, "stopped": self._stopped, **figures}
         return self._told
 
     def _do_hurry(self, _message: object) -> None:

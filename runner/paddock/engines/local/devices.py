@@ -1,0 +1,210 @@
+"""This machine's devices, each held by one worker's process at a time, over all runs of this machine.
+
+A device is leased by a lock on a file that stands for it, taken here and handed on to the worker's process: it ends
+with whoever of the two ends last, however that comes about, and nobody has to clean up. Owns these files. What devices
+there are, ``paddock.devices.discovery`` knows; that programs outside of Paddock use one, nobody can see here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paddock.devices.discovery import Machine
+from paddock.engines.patience import await_turn
+from paddock.errors import UsageError
+from paddock.specs import EVERY_WORKER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from paddock.devices.resources import Device, Hardware
+    from paddock.engines.request import RunRequest
+
+_LOOK_EVERY = 0.1
+_FOLDERS = (Path("/run/lock"), Path(tempfile.gettempdir()))
+"""Where locks may lie: /run/lock is for that (FHS 3.0, 5.9), and not every system has it."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a worker holds."""
+
+    variables: Mapping[str, str]
+    descriptors: tuple[int, ...] = ()
+    """Of the locks; the worker's process is to inherit them."""
+
+
+NOTHING = Lease({})
+
+
+class Devices:
+    """Those that a run may hand out.
+
+    Raises:
+        UsageError: the run asks for what this machine has not, or cannot hand out.
+    """
+
+    def __init__(self, request: RunRequest, machine: Machine | None = None, folder: Path | None = None) -> None:
+        self._request, self._folder = request, folder
+        self._kinds = {one.kind: one for one in request.devices}
+        self._found = {one.kind: _found(self._kinds.get(one.kind), one.count, machine) for one in request.hardware}
+        self._wanted = {one.kind: one.count for one in request.hardware}
+        self._lock = threading.Lock()
+        self._leases: dict[str, Lease] = {}
+        self._waiting: dict[str, None] = {}
+
+    def __contains__(self, worker: str) -> bool:
+        """Return whether a worker holds devices."""
+        return worker in self._leases
+
+    def words_for(self, worker: str) -> str:
+        """Return what a worker waits for; empty for who does not."""
+        if worker not in self._waiting:
+            return ""
+        holders = ", ".join(sorted(filter(None, map(_holder, self._files()))))
+        return f"its turn for {' and '.join(self._wanted)}; held by {holders or 'nobody any more'}"
+
+    def take(self, worker: str, given_up: threading.Event) -> Mapping[str, str]:
+        """Return the variables of what a worker holds from now on: none, if others of the run do and no more are free.
+
+        Raises:
+            LeaseError: it had to wait for so long that nobody waits on, or the run has ended.
+        """
+        with self._lock:
+            if not self._wanted or not self._may_hold():
+                return {}
+            lease = self._locked(worker)
+            if lease is None and not self._must_wait():
+                return {}
+            if lease is None:
+                self._waiting[worker] = None
+            else:
+                self._leases[worker] = lease
+        return (lease or self._awaited(worker, given_up)).variables
+
+    def descriptors(self, worker: str) -> Sequence[int]:
+        """Return what the process of a worker has to inherit so that it goes on holding what it was given."""
+        return self._leases.get(worker, NOTHING).descriptors
+
+    def leave(self, worker: str) -> None:
+        """Let go what a worker held; its process holds it on until it has ended."""
+        with self._lock:
+            lease = self._leases.pop(worker, NOTHING)
+        for descriptor in lease.descriptors:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let everything go."""
+        for worker in list(self._leases):
+            self.leave(worker)
+
+    def _may_hold(self) -> bool:
+        most = self._request.hardware_workers
+        return not isinstance(most, int) or len(self._leases) + len(self._waiting) < most
+
+    def _must_wait(self) -> bool:
+        return self._request.hardware_workers == EVERY_WORKER or not (self._leases or self._waiting)
+
+    def _awaited(self, worker: str, given_up: threading.Event) -> Lease:
+        try:
+            lease = self._leases[worker] = await_turn(
+                lambda: self._locked(worker),
+                self._request.wait,
+                _LOOK_EVERY,
+                given_up,
+                what=lambda: f" for {self.words_for(worker)}",
+            )
+        finally:
+            del self._waiting[worker]
+        return lease
+
+    def _locked(self, worker: str) -> Lease | None:
+        """Return a lease of all that a worker needs, or nothing."""
+        held: list[int] = []
+        variables: dict[str, str] = {}
+        for kind, count in self._wanted.items():
+            chosen = self._first_free(self._found[kind], count, held)
+            if len(chosen) < count:
+                for descriptor in held:
+                    os.close(descriptor)
+                return None
+            variables |= self._kinds[kind].environment_with(chosen)
+        for descriptor in held:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(f"{self._request.run_id}/{worker}").encode(), 0)
+        return Lease(variables, tuple(held))
+
+    def _first_free(self, devices: Sequence[Device], count: int, held: list[int]) -> list[Device]:
+        chosen: list[Device] = []
+        for device in devices:
+            if len(chosen) < count and (descriptor := _lock(self._file(device))) is not None:
+                held.append(descriptor)
+                chosen.append(device)
+        return chosen
+
+    def _files(self) -> list[Path]:
+        return [self._file(device) for devices in self._found.values() for device in devices]
+
+    def _file(self, device: Device) -> Path:
+        return (self._folder or _shared_folder()) / device.paths[0].strip("/").replace("/", "-")
+
+
+def _found(hardware: Hardware | None, count: int, machine: Machine | None) -> list[Device]:
+    if hardware is None:
+        raise UsageError(
+            "--paddock-simulate-hardware makes devices for the embedded node's pods; the local engine hands out "
+            "those of this machine: leave it out, and tests marked with hardware with -m 'not hardware'."
+        )
+    if not hardware.is_ours:
+        raise UsageError(
+            f"The hardware {hardware.kind!r} is handed out by a plugin of its vendor, to pods; the local engine needs "
+            "its paths or usb."
+        )
+    devices = (machine or Machine()).devices(hardware)
+    if len(devices) < count:
+        raise UsageError(
+            f"A worker is to hold {count} of {hardware.kind!r}, and this machine has {len(devices)} "
+            f"({', '.join([*hardware.paths, *hardware.usb])}). Leave out tests that need it with -m 'not hardware'."
+        )
+    return devices
+
+
+def _shared_folder() -> Path:
+    """Return the folder in which all users of this machine lock devices."""
+    folder = next(one for one in _FOLDERS if os.access(one, os.W_OK)) / "paddock-devices"
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o1777)
+    return folder
+
+
+def _lock(path: Path) -> int | None:
+    """Return a descriptor that holds the lock, or ``None`` if somebody else does."""
+    try:  # not with O_CREAT where it is there: another user's file in a folder of all could not be opened then
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        with suppress(PermissionError):  # somebody else was quicker, and has done it
+            os.fchmod(descriptor, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _holder(path: Path) -> str:
+    """Return who holds the lock, run and worker, as far as it says so."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ""

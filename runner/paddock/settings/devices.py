@@ -1,0 +1,73 @@
+"""``[tool.paddock.devices]``, and what ``--paddock-hardware`` asks of it.
+
+What a kind may hold, ``paddock.devices.configuration`` knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paddock.devices.resources import SIMULATED, Wanted, own_resource
+from paddock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paddock.devices.resources import Hardware
+    from paddock.settings.pyproject import Pyproject
+
+KEY = "devices"
+ALL = "all"
+"""In the place of kinds: every one that is configured."""
+
+
+def read(document: Pyproject) -> tuple[Hardware, ...]:
+    """Return the configured hardware.
+
+    Raises:
+        UsageError: a key or a value cannot be meant; it says on which line.
+    """
+    if KEY not in document:
+        return ()
+    from paddock.devices import configuration  # noqa: PLC0415 - few projects have any
+
+    def place(*keys: str) -> str:
+        return f"[tool.paddock.{'.'.join((KEY, *keys))}] of {document.place(KEY, *keys)}"
+
+    return configuration.parse(document[KEY], place)
+
+
+def wanted(
+    document: Pyproject, kinds: Sequence[tuple[str, int]], simulated: int | None, where: str
+) -> tuple[Wanted, ...]:
+    """Return what each worker is to hold; ``where`` says where ``kinds`` were given.
+
+    Raises:
+        UsageError: a kind is neither configured nor simulated, or more of them are asked for than are simulated.
+    """
+    resources = {one.kind: one.resource for one in read(document)}
+    counts = dict(kinds)
+    if every := counts.pop(ALL, 0):
+        counts = dict.fromkeys(resources, every) | counts
+        _require(resources, ALL, where)
+    if simulated is None:
+        for kind in counts:
+            _require({kind} & resources.keys(), kind, where)
+        return tuple(Wanted(kind=kind, count=count, resource=resources[kind]) for kind, count in counts.items())
+    if sum(counts.values()) > simulated:
+        raise UsageError(
+            f"{where} asks for {sum(counts.values())} devices in each worker, and --paddock-simulate-hardware makes "
+            f"{simulated} in all: simulate more of them."
+        )
+    resource = own_resource(SIMULATED)
+    return tuple(Wanted(kind=kind, count=count, resource=resource) for kind, count in counts.items())
+
+
+def _require(found: object, kind: str, where: str) -> None:
+    if not found:
+        table = "KIND" if kind == ALL else kind
+        raise UsageError(
+            f"{where} asks for the hardware {kind!r}, which is not configured: "
+            f"add [tool.paddock.{KEY}.{table}] with its paths, usb or resource, "
+            "or have it simulated with --paddock-simulate-hardware=N."
+        )

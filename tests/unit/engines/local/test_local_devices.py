@@ -1,0 +1,169 @@
+"""This machine's devices: one worker's at a time over all runs, and nobody's once their holders have ended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from paddock.devices.discovery import Machine
+from paddock.devices.resources import Hardware, Wanted
+from paddock.engines.local import devices
+from paddock.engines.local.devices import Devices
+from paddock.engines.request import RunRequest
+from paddock.errors import LeaseError, UsageError
+from paddock.specs import EVERY_WORKER, FREE_DEVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CORAL = Hardware(kind="coral", resource="paddock.dev/coral", paths=("/dev/apex_*",), environment={"EDGE": "1"})
+HAILO = Hardware(kind="hailo", resource="paddock.dev/hailo", paths=("/dev/hailo*",))
+NEVER = threading.Event()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Two of the one kind, one of the other."""
+    (tmp_path / "root" / "dev").mkdir(parents=True)
+    for name in ("apex_0", "apex_1", "hailo0"):
+        (tmp_path / "root" / "dev" / name).touch()
+    return Machine(str(tmp_path / "root"), is_device=lambda _: True)
+
+
+class Runs:
+    """Runs of one machine."""
+
+    def __init__(self, machine: Machine, folder: Path) -> None:
+        self._machine, self._folder = machine, folder
+        self._made: list[Devices] = []
+
+    def begin(self, run: str, workers: int | str = FREE_DEVICES, wait: float = 60.0, **kinds: int) -> Devices:
+        wanted = tuple(Wanted(kind=kind, count=count, resource="") for kind, count in kinds.items())
+        here = Path("/srv/project")
+        asked = RunRequest(
+            run_id=run, root=here, working_directory=here, hardware=wanted, devices=(CORAL, HAILO), wait=wait
+        )
+        self._made.append(Devices(replace(asked, hardware_workers=workers), self._machine, self._folder))
+        return self._made[-1]
+
+    def close(self) -> None:
+        for one in self._made:
+            one.close()
+
+
+@pytest.fixture
+def runs(machine: Machine, tmp_path: Path) -> Iterator[Runs]:
+    made = Runs(machine, tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_device_is_one_workers_over_all_runs(runs: Runs) -> None:
+    """The first workers of a run hold what is free, the others nothing; what they let go others can have."""
+    first, second = runs.begin("aa", coral=1), runs.begin("bb", coral=1)
+    told = first.take("gw0", NEVER)
+    assert (told["EDGE"], "apex_0" in told["PADDOCK_DEVICES_CORAL"]) == ("1", True)
+    assert "apex_1" in second.take("gw0", NEVER)["PADDOCK_DEVICES_CORAL"]
+    assert first.take("gw1", NEVER) == second.take("gw1", NEVER) == {}
+    assert [worker in first for worker in ("gw0", "gw1")] == [True, False]
+    second.leave("gw0")
+    assert "apex_1" in first.take("gw2", NEVER)["PADDOCK_DEVICES_CORAL"]
+
+
+def test_all_or_nothing_is_held(runs: Runs) -> None:
+    """Two runs that each wait for what the other has would wait for ever."""
+    other, run = runs.begin("aa", hailo=1), runs.begin("bb", wait=0.01, coral=2, hailo=1)
+    other.take("gw0", NEVER)
+    with pytest.raises(LeaseError, match=r"in vain for its turn for coral and hailo; held by aa/gw0\.$"):
+        run.take("gw0", NEVER)
+    assert "apex_0" in runs.begin("cc", coral=2).take("gw0", NEVER)["PADDOCK_DEVICES_CORAL"]
+
+
+def test_who_finds_nothing_free_waits_with_one_worker(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And tells for what; it has the device as soon as the other run lets go."""
+    monkeypatch.setattr(devices, "_LOOK_EVERY", 0.001)
+    other, run = runs.begin("aa", hailo=1), runs.begin("bb", hailo=1)
+    other.take("gw0", NEVER)
+    had: list[object] = []
+    waiting = threading.Thread(target=lambda: had.append(run.take("gw0", NEVER)))
+    waiting.start()
+    while not run.words_for("gw0"):
+        threading.Event().wait(0.001)
+    assert run.words_for("gw0") == "its turn for hailo; held by aa/gw0"
+    assert run.take("gw1", NEVER) == {}
+    assert run.words_for("gw1") == ""
+    other.leave("gw0")
+    waiting.join(60)
+    assert "hailo0" in str(had)
+    assert ("gw0" in run, run.words_for("gw0")) == (True, "")
+
+
+def test_as_many_hold_devices_as_the_user_says(runs: Runs) -> None:
+    """With a number no more than that; with "all" each worker waits for its own."""
+    one = runs.begin("aa", workers=1, coral=1)
+    assert one.take("gw0", NEVER)
+    assert one.take("gw1", NEVER) == {}
+    every = runs.begin("bb", workers=EVERY_WORKER, wait=0.01, coral=1)
+    assert every.take("gw0", NEVER)
+    with pytest.raises(LeaseError, match="held by aa/gw0, bb/gw0"):
+        every.take("gw1", NEVER)
+
+
+def test_the_end_of_the_run_ends_the_wait(runs: Runs) -> None:
+    """Nobody waits for what nobody needs."""
+    runs.begin("aa", hailo=1).take("gw0", NEVER)
+    over = threading.Event()
+    over.set()
+    with pytest.raises(LeaseError, match="ended before it was its turn"):
+        runs.begin("bb", hailo=1).take("gw0", over)
+
+
+def test_a_device_is_held_until_its_workers_process_has_ended(runs: Runs) -> None:
+    """Also when the run has let go, as one that is killed does; and no longer, however the process ends."""
+    run, next_run = runs.begin("aa", hailo=1), runs.begin("bb", wait=0.01, hailo=1)
+    run.take("gw0", NEVER)
+    program = [sys.executable, "-c", "print(flush=True); input()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(program, stdin=pipe, stdout=pipe, pass_fds=run.descriptors("gw0")) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        run.leave("gw0")
+        with pytest.raises(LeaseError, match="held by aa/gw0"):
+            next_run.take("gw0", NEVER)
+        worker.kill()
+    assert next_run.take("gw0", NEVER)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "count", "words"),
+    [
+        (replace(CORAL, paths=("/dev/none*",)), 1, r"1 of 'coral', and this machine has 0 \(/dev/none\*\)"),
+        (CORAL, 3, "3 of 'coral', and this machine has 2"),
+        (Hardware(kind="coral", resource="nvidia.com/gpu"), 1, "by a plugin of its vendor"),
+        (None, 1, "--paddock-simulate-hardware makes devices for the embedded node"),
+    ],
+)
+def test_what_this_machine_cannot_hand_out_is_refused(
+    machine: Machine, hardware: Hardware | None, count: int, words: str
+) -> None:
+    """Before anything is made."""
+    here = Path("/srv/project")
+    wanted = (Wanted(kind="coral", count=count, resource=""),)
+    known = (hardware,) if hardware else ()
+    asked = RunRequest(run_id="aa", root=here, working_directory=here, hardware=wanted, devices=known)
+    with pytest.raises(UsageError, match=words):
+        Devices(asked, machine)
+
+
+def test_all_users_of_a_machine_lock_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody may make a file there and lock everybody's, and remove nobody else's."""
+    monkeypatch.setattr(devices, "_FOLDERS", (tmp_path / "none", tmp_path))
+    folder = devices._shared_folder()
+    assert folder == tmp_path / "paddock-devices" == devices._shared_folder()
+    assert folder.stat().st_mode & 0o7777 == 0o1777

@@ -1,0 +1,188 @@
+"""What of a run's hardware is refused, and when."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from paddock.cluster import connect, requests
+from paddock.devices.resources import Wanted
+from paddock.engines import hardware
+from paddock.engines.request import RunRequest
+from paddock.errors import InfrastructureError, NotAllowed, UsageError
+from paddock.specs import EVERY_WORKER, FREE_DEVICES
+
+CORAL = Wanted(kind="coral", count=2, resource="paddock.dev/coral")
+
+
+def request(*wanted: Wanted, simulate: int | None = None) -> RunRequest:
+    here = Path("/srv/project")
+    return RunRequest(run_id="aa", root=here, working_directory=here, hardware=wanted, simulate=simulate)
+
+
+class Cluster:
+    """Nodes, as each question in turn finds them."""
+
+    def __init__(self, *looks: list[dict[str, str]]) -> None:
+        self._looks = list(looks)
+
+    def list_objects(self, *_: Any, **__: Any) -> Any:
+        look = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+        return [{"status": {"allocatable": one}} for one in look]
+
+
+def require(cluster: object, asked: RunRequest, simulated: object = None) -> None:
+    hardware.require(cast("Any", cluster), asked, cast("Any", simulated))
+
+
+def test_kinds_of_one_resource_add_up() -> None:
+    """Simulated devices stand in for all of them."""
+    assert hardware.resources([CORAL, Wanted(kind="hailo", count=1, resource="paddock.dev/coral")]) == {
+        "paddock.dev/coral": 3
+    }
+
+
+def test_a_run_that_some_node_could_take_goes_on() -> None:
+    """One that asks for no hardware asks nobody."""
+    require(Cluster([{}, {"paddock.dev/coral": "2"}]), request(CORAL))
+    require(None, request())
+
+
+def node(name: str, **resources: int) -> dict[str, Any]:
+    held = {f"paddock.dev/{kind}": str(count) for kind, count in resources.items()}
+    return {"metadata": {"name": name}, "status": {"capacity": held, "allocatable": held}}
+
+
+def holder(place: str, kind: str, count: int) -> dict[str, Any]:
+    limits = {"resources": {"limits": {f"paddock.dev/{kind}": str(count)}}}
+    return {"metadata": {"namespace": "n", "name": "p"}, "spec": {"nodeName": place, "containers": [limits]}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "holders", "expected"),
+    [
+        (FREE_DEVICES, [], 3),  # two on one node, one on another: there a single device is left over
+        (FREE_DEVICES, [holder("one", "coral", 3)], 2),
+        (FREE_DEVICES, [holder("one", "hailo", 2), holder("two", "coral", 3)], 1),  # at least one waits for its turn
+        (EVERY_WORKER, [], None),
+        (7, [], 7),
+    ],
+)
+def test_as_many_workers_hold_hardware_as_there_is_for(
+    asked: int | str, holders: list[Any], expected: int | None
+) -> None:
+    """By what no pod holds when the run begins, node by node, unless the user says how many."""
+    has = {
+        requests.NODE: [node("one", coral=5, hailo=2), node("two", coral=3, hailo=9), node("three")],
+        requests.POD: holders,
+    }
+    cluster = cast("Any", SimpleNamespace(list_objects=lambda kind, **_: has[kind]))
+    hailo = Wanted(kind="hailo", count=1, resource="paddock.dev/hailo")
+    assert hardware.workers_possible(cluster, replace(request(CORAL, hailo), hardware_workers=asked)) == expected
+    assert hardware.workers_possible(cluster, replace(request(), hardware_workers=asked)) is None
+
+
+def test_an_account_that_may_not_see_pods_gives_every_worker_hardware() -> None:
+    """The scheduler has some wait then."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotAllowed("no")
+
+    asked = replace(request(CORAL), hardware_workers=FREE_DEVICES)
+    assert hardware.workers_possible(cast("Any", SimpleNamespace(list_objects=refuse)), asked) is None
+
+
+def test_who_replaces_a_lost_worker_with_hardware_has_some() -> None:
+    """Who replaces one without has none."""
+    equipped = hardware.Equipped(2)
+    for worker in ("gw0", "gw1", "gw2"):
+        equipped.enter(worker)
+    assert [worker in equipped for worker in ("gw0", "gw1", "gw2")] == [True, True, False]
+    equipped.leave("gw2")
+    equipped.enter("gw3")
+    assert "gw3" not in equipped
+    equipped.leave("gw0")
+    equipped.enter("gw4")
+    assert "gw4" in equipped
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([{}, {}], "2 of paddock.dev/coral, and no node has a healthy one (nodes: 2)."),
+        ([{"paddock.dev/coral": "1"}] * 3, "and there are at most 1 healthy ones on a node (nodes: 3)."),
+    ],
+)
+def test_a_run_that_no_node_could_take_is_refused(nodes: list[dict[str, str]], words: str) -> None:
+    """Devices of several nodes do not add up."""
+    with pytest.raises(UsageError) as error:
+        require(Cluster(nodes), request(CORAL))
+    assert words in str(error.value)
+    assert "--paddock-simulate-hardware=N" in str(error.value)
+
+
+def test_simulated_devices_are_waited_for_while_their_plugin_lives() -> None:
+    """Kubelet and the API server hear of them a moment later."""
+    plugin = SimpleNamespace(check=lambda: None)
+    require(Cluster([{}], [{"paddock.dev/coral": "2"}]), request(CORAL, simulate=2), plugin)
+
+    def ended() -> None:
+        raise InfrastructureError("it has ended")
+
+    with pytest.raises(InfrastructureError, match="it has ended"):
+        require(Cluster([{}]), request(CORAL, simulate=2), SimpleNamespace(check=ended))
+
+
+def test_an_account_that_may_not_see_nodes_leaves_it_to_the_scheduler() -> None:
+    """Who says the same later, for each pod."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotAllowed("no")
+
+    require(SimpleNamespace(list_objects=refuse), request(CORAL))
+
+
+@pytest.mark.parametrize(
+    ("embedded", "uid", "library", "words"),
+    [
+        (False, 0, True, "for the embedded node; other clusters see none."),
+        (True, 1000, True, "run as root."),
+        (True, 0, False, r"pip install 'paddock\[device-plugin\]'"),
+    ],
+)
+def test_devices_are_simulated_only_where_that_can_be(
+    embedded: bool,  # noqa: FBT001 - a column of the table
+    uid: int,
+    library: bool,  # noqa: FBT001 - as above
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On this machine, by root, with the plugin's extra; without simulation nothing is asked."""
+    monkeypatch.setattr(connect, "choose", lambda *_: SimpleNamespace(embedded=embedded))
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: library or None)
+    with pytest.raises(UsageError, match=words):
+        hardware.check(request(CORAL, simulate=2))
+    hardware.check(request(CORAL))
+
+
+def test_the_plugin_of_simulated_devices_says_why_it_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By its last line; it ends with its standard input."""
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nread line && exit 1\necho first\necho no loop devices here\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    plugin = hardware.SimulatedHardware(2)
+    plugin.check()
+    assert plugin._plugin.stdin
+    plugin._plugin.stdin.close()
+    plugin._plugin.wait(60)
+    with pytest.raises(InfrastructureError, match="has ended: no loop devices here"):
+        plugin.check()
+    plugin.end()
