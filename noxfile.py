@@ -34,6 +34,8 @@ ON_THE_OLDEST = tuple(
 NO_CLUSTER = "--no-cluster"
 IN_PARALLEL = ("-n2",)
 """Tests without the node share out over both; those on the node follow on one of them, one after another."""
+SLOWEST = ("--durations=60", "--durations-min=5")
+"""The whole set has a limit of time in CI: its output tells where that goes."""
 
 sessions.register(
     *("parallel", "serial", "hardware", "validate"),
@@ -75,7 +77,7 @@ def tests(session: nox.Session) -> None:
     install(session, ".", "+test", "+lint", "+types")
     check_style(session)
     check_types(session)
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *folders, *arguments)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *SLOWEST, *folders, *arguments)
 
 
 @nox.session

@@ -13,7 +13,6 @@ pytest_plugins = [
     "tests.plugins.postgres",
     "tests.plugins.redis",
     "tests.plugins.mosquitto",
-    "tests.plugins.redis",
 ]
 
 # How long a machine takes says nothing about the code: neither an example's time nor that of drawing it is judged.
