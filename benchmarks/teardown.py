@@ -37,6 +37,8 @@ import pytest
 def test_lasts(number):
     time.sleep(max(0.0, float(os.environ["END"]) - time.time()))
 """
+PYTEST = (sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+"""Without a plugin that this environment has for Paddock's own tests, and which works in every worker at its end."""
 RESULT = re.compile(r"\[(gw\d+)\].*PASSED")
 COMING, COMING_EACH = 15.0, 3.5
 """Seconds for all workers to come, on two cores: a start, and each worker's."""
@@ -78,9 +80,9 @@ def ended(cluster: Cluster, folder: Path, workers: int) -> tuple[float, float]:
     """Run the tests and return the seconds from the last result to the prompt, and until no namespace is left."""
     run_id = names.new_run_id()
     watch = Watch(cluster, requests.NAMESPACE, names.selector(names.labels(run_id)))
-    argv = [sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", "--paddock", f"-n{workers}"]
+    argv = [*PYTEST, "--paddock", f"-n{workers}", "--paddock-env=END", f"--paddock-run-id={run_id}"]
     try:
-        last, prompt = timed([*argv, "--paddock-env=END", f"--paddock-run-id={run_id}"], folder, workers)
+        last, prompt = timed(argv, folder, workers)
         return prompt - last, await_gone(watch) - last
     finally:
         watch.close()

@@ -54,6 +54,11 @@ class Evidence:
             self._threads.setdefault(worker, []).append(thread)
         thread.start()
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything is kept, or was."""
+        return bool(self._threads)
+
     def finish(self, seconds: float) -> list[str]:
         """Wait up to ``seconds`` for what is under way, and return what is to be told of it, in sentences."""
         deadline = Deadline(seconds)

@@ -133,10 +133,10 @@ class KubernetesEngine:
         if self._made:
             self._made.give_back(worker)
 
-    def hold(self) -> None:
+    def hold(self, *, passed: bool) -> None:
         """Give nothing back by itself any more; see ``engines.protocol.Engine.hold``."""
         if self._made:
-            self._made.hold()
+            self._made.hold(passed=passed)
 
     def release(self) -> Account:
         """Give everything back; see ``engines.protocol.Engine.release``."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from paddock import images
 from paddock.cluster import connect
 from paddock.engines import delivery
+from paddock.engines.credentials import draw_credentials
 from paddock.engines.preparation import check, holder, make_plan, pod_user
-from paddock.engines.run import draw_credentials, worker_objects
+from paddock.engines.run import worker_objects
 from paddock.namespaces import manifests, records
 from paddock.namespaces.masking import masked
 from paddock.specs import DEFAULT_UID

@@ -135,10 +135,11 @@ class Engine(Protocol):
         Returns at once and never raises. What is to stay until the run's end, or beyond, does.
         """
 
-    def hold(self) -> None:
+    def hold(self, *, passed: bool) -> None:
         """Note that the last test is over: nothing is given back by itself any more, but all of it by ``release``.
 
-        Returns at once and never raises.
+        ``passed`` says that every test has, and every worker its last word: ``release`` may be prepared for, as long as
+        the workers' processes can end by themselves. Returns at once and never raises.
         """
 
     def release(self) -> Account:

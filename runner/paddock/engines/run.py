@@ -7,7 +7,6 @@ nor xdist or pytest.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import threading
 from dataclasses import replace
@@ -18,6 +17,7 @@ from paddock import names
 from paddock.deadlines import Deadline
 from paddock.engines import hardware, limits, own_key
 from paddock.engines.containers import Containers
+from paddock.engines.credentials import derive_credentials, draw_credentials
 from paddock.engines.early_returns import EarlyReturns
 from paddock.engines.preparation import has_gone
 from paddock.engines.service_failures import ServiceFailures
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from paddock.cluster.client import Cluster
     from paddock.cluster.streaming import ExecStream
     from paddock.engines.protocol import WorkerStream
-    from paddock.specs import Account, BrokerAccess, Cause, Doing, RunPlan, Way
+    from paddock.specs import Account, Cause, Doing, RunPlan, Way
     from paddock.workers.sources import SharedArchive
 
 _STOPPING = 5.0
@@ -248,12 +248,27 @@ class ClusterRun:
     def give_back(self, worker: str) -> None:
         """End a worker's lease soon, unless something of it is wanted at the run's end or by the next run."""
         self._equipped.leave(worker)
-        if worker in self._credentials and not (self._plan.keep or self._plan.reuse is not None or self._gathering):
+        if worker in self._credentials and not self._are_wanted:
             self._returns.begin(worker)
 
-    def hold(self) -> None:
-        """End no lease by itself any more: pods that end keep the machine busy on which the last workers leave."""
+    @property
+    def _are_wanted(self) -> bool:
+        """Whether leases are to be there once their workers have ended."""
+        return bool(self._plan.keep or self._plan.reuse is not None or self._gathering)
+
+    def hold(self, *, passed: bool) -> None:
+        """End no lease by itself any more: pods that end keep the machine busy on which the last workers leave.
+
+        If all is well, the deletion of namespaces is asked for meanwhile: their controller lets 5 s pass in any case.
+        """
         self._returns.hold()
+        if passed and not self._are_wanted and not (self._witness and self._witness.keeps_anything):
+            self._release.begin([self._namespace(worker) for worker in list(self._credentials) if self._may_go(worker)])
+
+    def _may_go(self, worker: str) -> bool:
+        if self._witness:
+            self._witness.expect_end(worker)
+        return self._leases.give_up(self._namespace(worker), 0)
 
     def _has_ended(self, worker: str) -> bool:
         stream = self._streams.get(worker)
@@ -359,23 +374,6 @@ def pool_key(plan: RunPlan) -> str:
     objects = [worker_objects(nameless, place, {broker.NAME: {}, database.NAME: {}}) for place in places]
     entered = hashlib.sha256(f"{broker.logins(plan.broker)}\n{plan.broker.acl}".encode()).hexdigest()
     return pool.key(objects, str(plan.root), own_key.fingerprint(), entered)
-
-
-def draw_credentials(access: BrokerAccess) -> dict[str, Mapping[str, str]]:
-    """Draw the entries of all Secrets of one worker: name of the Secret -> its entries."""
-    return {broker.NAME: broker.credentials() | broker.entries(access), database.NAME: database.credentials()}
-
-
-def derive_credentials(secret: bytes, namespace: str, access: BrokerAccess) -> dict[str, Mapping[str, str]]:
-    """Return the entries that who has ``secret`` comes to for a namespace, without having to read its Secrets."""
-
-    def password(service: str) -> str:
-        return hmac.digest(secret, f"{namespace}/{service}".encode(), "sha256").hex()
-
-    return {
-        broker.NAME: broker.credentials(password(broker.NAME)) | broker.entries(access),
-        database.NAME: database.credentials(password(database.NAME)),
-    }
 
 
 def worker_objects(

@@ -75,6 +75,11 @@ class Witness:
         if self._plan.shares_broker:
             self._evidence.begin(names.SHARED, {}, self._look(names.SHARED, lost=False))
 
+    @property
+    def keeps_anything(self) -> bool:
+        """Whether anything was to be kept so far."""
+        return self._evidence.begun
+
     def finish(self) -> list[str]:
         """Wait for what is under way, no longer than its limit; return what is to be told of it."""
         return self._evidence.finish(self._plan.limits.evidence)

@@ -110,14 +110,15 @@ class Leases:
         made = all(one.done() and one.exception() is None for one in self._makers.values())
         return made and not self._refused and not any(thread.is_alive() for thread in self._coordinators)
 
-    def give_up(self, namespace: str) -> bool:
+    def give_up(self, namespace: str, seconds: float | None = None) -> bool:
         """Make nothing more of a namespace; return whether it may be deleted now, since its making has come to rest.
 
-        A deletion beside its making could be overtaken: the namespace would be there afterwards.
+        A deletion beside its making could be overtaken: the namespace would be there afterwards. It is waited for up to
+        ``seconds``, by default as long as the making of a namespace may take.
         """
         self._given_up.add(namespace)
         self._head_starts[namespace].set()
-        wait([self._makers[namespace]], self._limits.namespace)
+        wait([self._makers[namespace]], self._limits.namespace if seconds is None else seconds)
         return self._makers[namespace].done()
 
     def end_head_start(self, namespace: str) -> None:

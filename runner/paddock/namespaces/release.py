@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,17 @@ class Release:
     def __init__(self, cluster: Cluster, run_id: str) -> None:
         self._cluster, self._run_id = cluster, run_id
         self._ends: dict[str, str] = {}
+        self._asked: dict[str, Future[None]] = {}
+
+    def begin(self, namespaces: Collection[str], *, seconds: float = _SECONDS) -> None:
+        """Ask for the deletion of ``namespaces`` in the background; their pods stay until ``all`` deletes them.
+
+        The namespace controller would delete them 5 s later. ``all`` asks again for what was refused.
+        """
+        deadline = Deadline(seconds)
+        pool = DaemonExecutor(requests.AT_ONCE, "release")
+        self._asked |= {name: pool.submit(self._end, name, deadline) for name in namespaces}
+        pool.shutdown(wait=False)
 
     def all(
         self,
@@ -59,12 +70,17 @@ class Release:
         """
         deadline = Deadline(seconds)
         self._ends |= dict.fromkeys(kept, _KEPT)
-        ending = [name for name in namespaces if name not in kept and self._ends.get(name) != _DELETED]
-        with DaemonExecutor(requests.AT_ONCE, "release") as pool:
-            for one in [pool.submit(self._end, name, deadline) for name in ending]:
-                one.result()
-        with _pods_deleted(self._cluster, ending, deadline, pods_seconds):
+        self._answered()
+        self.begin(
+            [name for name in namespaces if name not in kept and self._ends.get(name) != _DELETED], seconds=seconds
+        )
+        self._answered()
+        with _pods_deleted(self._cluster, list(self._asked), deadline, pods_seconds):
             return self._closed(namespaces)
+
+    def _answered(self) -> None:
+        for one in list(self._asked.values()):
+            one.result()
 
     def one(self, namespace: str, *, seconds: float = _SECONDS) -> None:
         """End one namespace while the others stay, as ``all`` does; nobody waits for its vanishing."""

@@ -75,10 +75,10 @@ class GivingBack:
             self._line(sentence, yellow=True)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, object, object]:
         """Begin when the workers have ended, so that the deletion is asked for while pytest sums up."""
         if self._controller.engine is not None:
-            self._controller.engine.hold()
+            self._controller.engine.hold(passed=exitstatus == pytest.ExitCode.OK)
         try:
             return (yield)
         finally:

@@ -71,6 +71,16 @@ def the_account_is_written_as_json(run: Run) -> None:
 
 
 @case
+def an_engine_hears_before_the_workers_leave_whether_all_passed(run: Run) -> None:
+    """It may prepare for the end then; after a failure, what explains it has yet to be kept."""
+    for files, passed in ((GREEN, True), (SIX, False)):
+        result = run("-n2", *files, files=files)
+        lines = (result.folder / "../engine.jsonl").read_text(encoding="utf-8").splitlines()
+        told = [one.get("passed", one["call"]) for one in map(json.loads, lines) if one["call"] in {"hold", "release"}]
+        assert told[-2:] == [passed, "release"], told
+
+
+@case
 def what_is_left_is_told_and_leaves_the_verdict(run: Run) -> None:
     """A failed clean-up never turns passed tests red and never goes unmentioned."""
     result = run("-n2", files=GREEN, faults=LEFT)

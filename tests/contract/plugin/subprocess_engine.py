@@ -348,8 +348,9 @@ class SubprocessEngine:
         if not self._ended.is_set():  # as the real one, which leaves to the release what it has not begun
             self._note("give_back", worker=worker, code=ended.code if ended else None)
 
-    def hold(self) -> None:
+    def hold(self, *, passed: bool) -> None:
         """Nothing is given back before the end."""
+        self._note("hold", passed=passed)
 
     def release(self) -> Account:
         """End everything."""

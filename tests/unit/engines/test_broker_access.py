@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from paddock.engines import authority
 from paddock.engines.broker_access import Files, read
-from paddock.engines.run import draw_credentials
+from paddock.engines.credentials import draw_credentials
 from paddock.errors import UsageError
 from paddock.namespaces.masking import masked
 from paddock.services import broker

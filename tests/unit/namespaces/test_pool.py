@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from paddock import names
 from paddock.declared_services import DeclaredService
 from paddock.engines import own_key
-from paddock.engines.run import derive_credentials, pool_key, worker_objects
+from paddock.engines.credentials import derive_credentials
+from paddock.engines.run import pool_key, worker_objects
 from paddock.errors import UsageError
 from paddock.namespaces import expiry, pool, records
 from paddock.specs import BrokerAccess, Images, PythonEnvironment, RunPlan

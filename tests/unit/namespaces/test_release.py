@@ -25,6 +25,8 @@ class Cluster:
         self.recorded, self.stuck, self.refused = recorded, stuck, refused
         self.namespaces: dict[str, dict[str, Any]] = {name: {"metadata": {"name": name}} for name in namespaces}
         self.sent: list[str] = []
+        self.answered: list[str] = []
+        self.heard = threading.Condition()
         self.pods_answer = threading.Event()
         self.pods_answer.set()
 
@@ -42,6 +44,19 @@ class Cluster:
     def delete(self, request: Request, **_: object) -> bool:
         """Delete a namespace, unless it is stuck or refused."""
         self.sent.append(request.path)
+        try:
+            return self._deleted(request)
+        finally:
+            with self.heard:
+                self.answered.append(request.path)
+                self.heard.notify_all()
+
+    def await_answered(self, *paths: str) -> None:
+        """Wait until requests to ``paths`` were answered."""
+        with self.heard:
+            assert self.heard.wait_for(lambda: set(paths) <= set(self.answered), PATIENCE), self.answered
+
+    def _deleted(self, request: Request) -> bool:
         if request.path.endswith("/pods"):
             return self.pods_answer.wait(PATIENCE)
         name = request.path.rsplit("/", 1)[-1]
@@ -77,6 +92,23 @@ def test_a_second_deletion_of_one_that_is_gone_takes_nothing_back() -> None:
     ending.one("a")
     ending.one("a")
     assert ending.account(["a"]).deleted == ("a",)
+
+
+def test_a_deletion_that_was_begun_is_not_asked_for_again() -> None:
+    """Its pods live until the rest follows; one that was refused is asked for once more."""
+    cluster = Cluster("a", "b", "c", refused="b")
+    ending = release.Release(cluster, RUN)  # type: ignore[arg-type] # as above
+    ending.begin(["a", "b"])
+    cluster.await_answered("/api/v1/namespaces/a", "/api/v1/namespaces/b")
+    assert not [path for path in cluster.sent if path.endswith("/pods")]
+    cluster.refused = ""
+    account = ending.all(["a", "b", "c"])
+    assert (account.created, account.deleted, account.left) == (("a", "b", "c"), ("a", "b", "c"), {})
+    times = {name: cluster.sent.count(f"/api/v1/namespaces/{name}") for name in "abc"}
+    assert times == {"a": 1, "b": 2, "c": 1}
+    assert {path for path in cluster.sent if path.endswith("/pods")} == {
+        f"/api/v1/namespaces/{name}/pods" for name in "abc"
+    }
 
 
 def test_a_release_accounts_for_every_namespace() -> None:

@@ -174,7 +174,7 @@ class LocalEngine:
         """Servers stay until the end of the run: those of a worker that ran no tests were never started."""
         self._devices.leave(worker)
 
-    def hold(self) -> None:
+    def hold(self, *, passed: bool) -> None:
         """Nothing is given back before the end."""
 
     def release(self) -> Account:
