@@ -38,15 +38,23 @@ class RetryPolicy:
     longest_pause: float = 1.0
 
     def run(self, attempt: Callable[[], Result], deadline: Deadline) -> Result:
-        """Return ``attempt()``'s result; its last error is raised when retrying is pointless or too late."""
+        """Return ``attempt()``'s result; its last error is raised when retrying is pointless or too late.
+
+        An attempt that the deadline has cut short says nothing of the reason: the error before it is raised then.
+        """
         usual = self.first_pause
+        before: ClusterError | None = None
         while True:
             try:
                 return attempt()
             except ClusterError as error:
                 pause = max(usual, error.retry_after)
-                if not self.worth_it(error) or deadline.remaining() <= pause:
+                if not self.worth_it(error):
                     raise
+                if deadline.remaining() <= pause:
+                    telling = before if before and deadline.passed else error
+                    raise telling from telling.__cause__
+                before = error
             time.sleep(pause)
             usual = min(usual * 2, self.longest_pause)
 

@@ -41,3 +41,19 @@ def test_the_deadline_ends_it_with_the_last_error() -> None:
     """The user learns what was wrong, not that time passed."""
     with pytest.raises(ClusterUnreachable, match="gone"):
         QUICK.run(lambda: attempt_from(failing(1, ClusterUnreachable("gone"))), Deadline(0.05))
+
+
+def test_an_attempt_that_the_deadline_cut_short_does_not_hide_the_reason() -> None:
+    """Its timeout is what was left of the time, which explains nothing."""
+    deadline = Deadline(0.2)
+    errors = [ClusterUnreachable("certificate refused")]
+
+    def attempt() -> None:
+        if errors:
+            raise errors.pop()
+        while not deadline.passed:
+            pass
+        raise ClusterUnreachable("timed out")
+
+    with pytest.raises(ClusterUnreachable, match="certificate refused"):
+        QUICK.run(attempt, deadline)
