@@ -2,7 +2,8 @@
 
 Against the API server's own time: as many namespaces with nothing in them, made, deleted at once, and waited for until
 they are gone. Both take turns in the same run; the medians make the ratio. Ours counts from the last test's result. All
-workers are there by then and end together: each has a test that lasts until the same moment.
+workers are there by then, and each has one test left. These end one after another within a few seconds, as tests of
+different lengths do, or all at the same moment (``--spread=0``), when every worker's interpreter ends at once.
 """
 
 from __future__ import annotations
@@ -34,14 +35,17 @@ import os, time
 import pytest
 
 @pytest.mark.parametrize("number", range({count}))
-def test_lasts(number):
-    time.sleep(max(0.0, float(os.environ["END"]) - time.time()))
+def test_lasts(number, worker_id):
+    end = float(os.environ["END"]) + int(worker_id[2:]) * float(os.environ["SPREAD"]) / {workers}
+    time.sleep(max(0.0, end - time.time()))
 """
 PYTEST = (sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Without a plugin that this environment has for Paddock's own tests, and which works in every worker at its end."""
 RESULT = re.compile(r"\[(gw\d+)\].*PASSED")
 COMING, COMING_EACH = 15.0, 3.5
 """Seconds for all workers to come, on two cores: a start, and each worker's."""
+SPREAD = 4.0
+"""Seconds from the first worker's last result to the last one's."""
 PLAIN = "paddock-bench/run"
 """Label of the plain namespaces, which are nobody's run."""
 
@@ -51,19 +55,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, nargs="+", default=list(WORKERS))
+    parser.add_argument("--spread", type=float, default=SPREAD, metavar="SECONDS")
     chosen = parser.parse_args()
     access = node.up(report=print)
     cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
     ratios = []
     with project() as folder:
-        (folder / "test_nothing.py").write_text(SUITE.format(count=1))
-        ended(cluster, folder, 1)  # images are made here, and unpacked on the node
+        (folder / "test_nothing.py").write_text(SUITE.format(count=1, workers=1))
+        ended(cluster, folder, 1, 0)  # images are made here, and unpacked on the node
         for workers in chosen.workers:
-            (folder / "test_nothing.py").write_text(SUITE.format(count=3 * workers))
+            (folder / "test_nothing.py").write_text(SUITE.format(count=3 * workers, workers=workers))
             prompts, gone, plain = [], [], []
             for _ in range(chosen.rounds):
                 settle(cluster)
-                prompt, all_gone = ended(cluster, folder, workers)
+                prompt, all_gone = ended(cluster, folder, workers, chosen.spread)
                 prompts.append(prompt)
                 gone.append(all_gone)
                 settle(cluster)
@@ -76,22 +81,23 @@ def main() -> None:
     print(f"ratio: {max(ratios):.2f}")
 
 
-def ended(cluster: Cluster, folder: Path, workers: int) -> tuple[float, float]:
+def ended(cluster: Cluster, folder: Path, workers: int, spread: float) -> tuple[float, float]:
     """Run the tests and return the seconds from the last result to the prompt, and until no namespace is left."""
     run_id = names.new_run_id()
     watch = Watch(cluster, requests.NAMESPACE, names.selector(names.labels(run_id)))
-    argv = [*PYTEST, "--paddock", f"-n{workers}", "--paddock-env=END", f"--paddock-run-id={run_id}"]
+    argv = [*PYTEST, "--paddock", f"-n{workers}", "--paddock-env=END,SPREAD", f"--paddock-run-id={run_id}"]
     try:
-        last, prompt = timed(argv, folder, workers)
+        last, prompt = timed(argv, folder, workers, spread)
         return prompt - last, await_gone(watch) - last
     finally:
         watch.close()
 
 
-def timed(argv: list[str], folder: Path, workers: int) -> tuple[float, float]:
+def timed(argv: list[str], folder: Path, workers: int, spread: float) -> tuple[float, float]:
     """Return when the last result was printed and when the process had ended."""
     last, output, pipe, told = 0.0, [], subprocess.PIPE, set[str]()
-    environment = {**user_environment(), "END": str(time.time() + COMING + COMING_EACH * workers)}
+    end = time.time() + COMING + COMING_EACH * workers
+    environment = {**user_environment(), "END": str(end), "SPREAD": str(spread)}
     with subprocess.Popen(
         argv, cwd=folder, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
     ) as process:

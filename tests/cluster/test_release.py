@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
 
 NOWHERE = "spec:\n  nodeSelector: {paddock.dev/nowhere: here}\n"
 HELD = "example.com/hold"
+SILENT = "v1beta1.silent.paddock.test"
 TWICE = f"configmaps/held keeps the finalizer {HELD}"
 
 
@@ -105,6 +106,41 @@ def test_a_namespace_that_a_finalizer_keeps_is_explained(waiting: Path, embedded
             free = '--patch={"metadata":{"finalizers":null}}'
             embedded_node.kubectl("patch", "configmaps", "held", f"--namespace={namespace}", "--type=merge", free)
         assert embedded_node.wait_until_gone(run=run.run_id) == set()
+
+
+def test_a_namespace_that_a_silent_api_keeps_is_explained(waiting: Path, embedded_node: EmbeddedNode) -> None:
+    """Nothing can be deleted in a cluster with an aggregated API that is down: it is named, and all goes without it."""
+    with waiting_run(waiting, "--paddock-require-clean", "--paddock-release-limit=8") as run:
+        run.await_workers(is_waiting)
+        file = waiting / "silent.json"
+        file.write_text(json.dumps(silent_api()), encoding="utf-8")
+        embedded_node.kubectl("create", "-f", str(file))
+        try:
+            embedded_node.kubectl("wait", "--for=condition=Available=False", f"apiservice/{SILENT}", "--timeout=60s")
+            code, output = run.finish()
+            assert code == 8, output
+            assert "created 2, deleted 0, left 2; " in output
+            assert f'the aggregated API {SILENT} is down (service/nowhere in "default" is not present)' in output
+            assert verified(waiting, run.run_id)["left"].keys() == {f"paddock-{run.run_id}-gw{n}" for n in range(2)}
+            reaped = run.paddock("reap", "--run", run.run_id, "--wait", "1", check=False)
+            assert f"the aggregated API {SILENT} is down" in reaped
+        finally:
+            embedded_node.kubectl("delete", "apiservice", SILENT)
+        assert embedded_node.wait_until_gone(run=run.run_id) == set()
+
+
+def silent_api() -> dict[str, Any]:
+    """Return an API that a service serves which is not there."""
+    version, group = SILENT.split(".", 1)
+    service = {"name": "nowhere", "namespace": "default"}
+    priorities = {"groupPriorityMinimum": 1000, "versionPriority": 15}
+    spec = {"group": group, "version": version, "service": service, "insecureSkipTLSVerify": True, **priorities}
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": SILENT},
+        "spec": spec,
+    }
 
 
 def test_an_interrupt_while_pods_are_pending_gives_them_back(waiting: Path, embedded_node: EmbeddedNode) -> None:
