@@ -266,6 +266,8 @@ class ClusterRun:
             self._release.begin([self._namespace(worker) for worker in list(self._credentials) if self._may_go(worker)])
 
     def _may_go(self, worker: str) -> bool:
+        if self._namespace(worker) not in self._leases.namespaces:
+            return False
         if self._witness:
             self._witness.expect_end(worker)
         return self._leases.give_up(self._namespace(worker), 0)

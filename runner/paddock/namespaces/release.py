@@ -48,8 +48,9 @@ class Release:
         The namespace controller would delete them 5 s later. ``all`` asks again for what was refused.
         """
         deadline = Deadline(seconds)
+        ending = [name for name in namespaces if self._ends.get(name) != _DELETED]
         pool = DaemonExecutor(requests.AT_ONCE, "release")
-        self._asked |= {name: pool.submit(self._end, name, deadline) for name in namespaces}
+        self._asked |= {name: pool.submit(self._end, name, deadline) for name in ending}
         pool.shutdown(wait=False)
 
     def all(
@@ -71,9 +72,7 @@ class Release:
         deadline = Deadline(seconds)
         self._ends |= dict.fromkeys(kept, _KEPT)
         self._answered()
-        self.begin(
-            [name for name in namespaces if name not in kept and self._ends.get(name) != _DELETED], seconds=seconds
-        )
+        self.begin([name for name in namespaces if name not in kept], seconds=seconds)
         self._answered()
         with _pods_deleted(self._cluster, list(self._asked), deadline, pods_seconds):
             return self._closed(namespaces)
