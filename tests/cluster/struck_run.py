@@ -67,10 +67,10 @@ class Struck:
         """Return an object as kubectl reads it."""
         return json.loads(self.node.kubectl("get", "-o", "json", *arguments))
 
-    def kill_first_process(self, worker: str) -> None:
-        """Kill the supervisor, from outside of its pod: from inside the kernel protects it."""
-        pod = self.read("pod", "worker", "-n", self.namespace(worker))
-        container = str(pod["status"]["containerStatuses"][0]["containerID"]).rpartition("/")[2]
+    def kill_first_process(self, worker: str, pod: str = "worker") -> None:
+        """Kill the supervisor, or a service, from outside of its pod: from inside the kernel protects it."""
+        found = self.read("pod", pod, "-n", self.namespace(worker))
+        container = str(found["status"]["containerStatuses"][0]["containerID"]).rpartition("/")[2]
         os.kill(_first_of(container), signal.SIGKILL)
 
 

@@ -162,6 +162,39 @@ def test_r3_folders_are_the_workers_and_the_tests_own(worker_temp_dir, temp_stor
     (temp_storage / "made").touch()
     assert not LEFT.get("storage") or not LEFT["storage"].exists()
     LEFT["storage"] = temp_storage
+
+
+class Config:
+    value = 0
+
+    def reset(self):
+        self.value = 0
+
+
+CONFIG, CLOSED, SEEN = Config(), [], set()
+
+
+@pytest.fixture(scope="module")
+def config(register_singleton):
+    return register_singleton("config", CONFIG)
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_r3_what_a_test_opens_replaces_and_changes_is_put_back(
+    config, resource_tracker, mock_registry, sample_record, number
+):
+    assert config.value == 0
+    config.value = 7
+    assert CLOSED in ([], ["second", "first"])
+    CLOSED.clear()
+    for name in ("first", "second"):
+        resource_tracker.track(object(), close=lambda name=name: CLOSED.append(name))
+    assert os.path.basename("a/b") == "b"
+    mock_registry.patch("os.path.basename").return_value = "patched"
+    assert os.path.basename("a/b") == "patched"
+    one, other = sample_record("user", age=3), sample_record("user")
+    assert len(SEEN | {one["id"], other["id"]}) == len(SEEN) + 2
+    SEEN.update((one["id"], other["id"]))
 """
 FILES = {
     "pyproject.toml": PROJECT,
@@ -170,4 +203,4 @@ FILES = {
     "test_containers.py": CONTAINERS,
     "test_isolation.py": ISOLATION,
 }
-TESTS = 11
+TESTS = 13
