@@ -78,6 +78,33 @@ def test_without_workers_the_process_is_called_master(run: Run) -> None:
     assert "without workers: this process is master" in result.out
 
 
+DEBUGGER = """
+    import pdb
+    import psycopg
+
+    class Debugger(pdb.Pdb):
+        def interaction(self, frame, found):
+            trace = getattr(found, "__traceback__", found)  # of what pytest gives, from Python 3.13 on
+            while trace.tb_next:
+                trace = trace.tb_next
+            here = trace.tb_frame.f_locals
+            with psycopg.connect(here["database"].url) as connection:
+                told = connection.execute("SELECT current_database()").fetchone()[0] == here["database"].name
+            print("debugged:", told, here["mqtt_client"].is_connected())
+"""
+
+
+def test_a_debugger_finds_what_the_failing_test_had(run: Run, temporary: Path) -> None:
+    """Under ``--pdb`` its database and its client are there while somebody looks, and gone afterwards."""
+    suite = "def test_fails(database, mqtt_client): assert not database.name\n"
+    files = {"debugger.py": DEBUGGER, "test_f.py": suite}
+    result = run("--pdb", "--pdbcls=debugger:Debugger", files=files)
+    assert (result.code, result.counts) == (1, {"failed": 1}), result
+    assert "debugged: True True" in result.out, result
+    assert result.account == "created 1, deleted 1, left 0", result
+    assert left(temporary) == []
+
+
 def test_a_server_starts_when_it_is_first_asked_for(run: Run) -> None:
     """Not before, and no other."""
     text = f"""{USES}
