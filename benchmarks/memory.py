@@ -1,8 +1,8 @@
 """What a local worker's process takes more than the same worker under plain xdist: resident memory, with both services.
 
-Each worker tells its resident set size at the end of its tests, when it has used its broker and its database with the
-fixtures; under plain xdist, without Paddock's plugin, the same suite imports the same clients and uses nothing. Servers
-and keeper are processes of their own, and not in the figure.
+Each worker tells its resident set size at the end of its tests, each of which had a client of its broker and a database
+of its own by the fixtures; under plain xdist, without Paddock's plugin, the same suite imports the same clients and
+uses nothing. Servers and keeper are processes of their own, and not in the figure.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def tells():
 def used(request):
     if "PADDOCK_WORKER" not in os.environ:
         return
-    broker, server = request.getfixturevalue("mqtt_broker"), request.getfixturevalue("database_server")
-    with psycopg.connect(server.url) as connection:
-        connection.execute("SELECT 1")
+    client, connection = request.getfixturevalue("mqtt_client"), request.getfixturevalue("database_connection")
+    client.publish("camera/health", "up", qos=1).wait_for_publish()
+    connection.execute("SELECT 1")
 
 @pytest.mark.parametrize("number", range(40))
 def test_uses(number, used): pass
