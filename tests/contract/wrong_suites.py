@@ -44,6 +44,7 @@ port = 8080
 readiness = "tcp"
 command = ["sleep", "600"]
 """
+TWO_PORTS = "def test_it(flask_test_port, mock_http_port): pass\ndef test_other(): pass\n"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,15 @@ WRONG = {
         {"passed": 1, "error": 1},
         r"slow .*gave no .* within 5 s",
         options=("--paddock-service-limit=5",),
+    ),
+    "a port range that is exhausted": Wrong(
+        {
+            "pyproject.toml": "",
+            "test_w.py": "def test_it(flask_test_port, mock_http_port): pass\ndef test_other(): pass\n",
+        },
+        {"passed": 1, "error": 1},
+        r"has no port: ports 65535 to 65535 are all taken",
+        options=("--paddock-worker-port-base=65535",),
     ),
 }
 BROKER_KILLED = (
