@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.on_the_node import project_folder, runner
 from tests.contract.fixtures.database_suites import ALL, PROJECT, SCHEMA, TESTS
+from tests.contract.wrong_suites import LEFT_OPEN, TOLD_OF_THEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from tests.contract.plugin.running import Run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
-
-LATE = """\
-from concurrent.futures import ThreadPoolExecutor
-
-def test_r2_late_submission():
-    with ThreadPoolExecutor() as pool: pass
-    assert pool.submit(print).cancelled()
-"""
 
 
 @pytest.fixture
@@ -41,19 +34,9 @@ def test_suites_of_users_pass_in_namespaces(run: Run) -> None:
 
 def test_findings_and_failures_come_from_the_workers(run: Run) -> None:
     """An open connection and a late submission are in the controller's list; a broken schema is told with its line."""
-    leak = """\
-import psycopg
-KEPT = []
-def test_leaks(database):
-    KEPT.append(psycopg.connect(database.url, application_name="the-app"))
-"""
-    project = f"[tool.paddock]\nsafe-executors = true\n{PROJECT}"
-    result = run(
-        "-n1", files={"pyproject.toml": project, "schema.sql": SCHEMA, "test_leak.py": leak, "test_l.py": LATE}
-    )
+    result = run("-n1", files=LEFT_OPEN)
     assert (result.code, result.counts) == (0, {"passed": 2}), result
-    assert "still open after its test, and was closed: the-app" in result.out, result
-    assert "to an executor that was shut down" in result.out, result
+    assert [told for told in TOLD_OF_THEM if told not in result.out] == [], result
 
 
 def test_a_broken_schema_is_told_with_its_line(run: Run) -> None:

@@ -124,3 +124,22 @@ def test_after(mqtt_client, number):
 """
 )
 """With a module ``kill`` of the engine's own; all six pass, since the broker comes back by itself."""
+LEFT_OPEN = {
+    "pyproject.toml": f"[tool.paddock]\nsafe-executors = true\n{PROJECT}",
+    "schema.sql": SCHEMA,
+    "test_leak.py": """\
+import psycopg
+KEPT = []
+def test_leaks(database):
+    KEPT.append(psycopg.connect(database.url, application_name="the-app"))
+""",
+    "test_l.py": """\
+from concurrent.futures import ThreadPoolExecutor
+
+def test_r2_late_submission():
+    with ThreadPoolExecutor() as pool: pass
+    assert pool.submit(print).cancelled()
+""",
+}
+"""What two tests leave behind, which fails neither and is told of both."""
+TOLD_OF_THEM = ("still open after its test, and was closed: the-app", "to an executor that was shut down")

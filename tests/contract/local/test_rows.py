@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.local.test_life import USES
 from tests.contract.rows import DROPPED_IN, FILES, LATE, ROLLED_BACK, TESTS, WAITS, overlap
-from tests.contract.wrong_suites import BROKER_KILLED, WRONG
+from tests.contract.wrong_suites import BROKER_KILLED, LEFT_OPEN, TOLD_OF_THEM, WRONG
 
 if TYPE_CHECKING:
     from tests.contract.plugin.running import Run
@@ -56,3 +56,10 @@ def test_a_broker_that_is_killed_in_a_test_comes_back_for_the_next(run: Run) -> 
     files = {"pyproject.toml": "", "test_killed.py": BROKER_KILLED, "kill.py": kill}
     result = run("-n1", "--dist=loadfile", "--paddock-order=collected", files=files)
     assert (result.code, result.counts) == (0, {"passed": 6}), result
+
+
+def test_what_tests_leave_open_is_told_and_fails_nothing(run: Run) -> None:
+    """R4 and R2: a connection that keeps no database, and a late submission."""
+    result = run("-n1", files=LEFT_OPEN)
+    assert (result.code, result.counts) == (0, {"passed": 2}), result
+    assert [told for told in TOLD_OF_THEM if told not in result.out] == [], result
