@@ -2,22 +2,26 @@
 
 As they were: a connection for each test, sleeps in place of conditions, and an executor whose loop is waited for at its
 end. The sleeps are a tenth of what R2 tells of (16 s a test), so that both are measured in one run. Each of the three
-is then taken away in turn, which splits the gain by cause. All runs use one real Mosquitto. What is compared is the
-time of the tests, with their set-up and tear-down, and not pytest's own start.
+is then taken away in turn, which splits the gain by cause; without our fixtures there is no reset of ours either. All
+runs use one real Mosquitto. What is compared is the time of the tests, with their set-up and tear-down, without
+pytest's own start. The quick ones are run several times, in turn; the others take minutes and run once.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import paddock
-from benchmarks._shared import user_environment
+from benchmarks._shared import show, user_environment
 from tests.plugins.mosquitto import Mosquitto
 
 TESTS = 51
@@ -27,6 +31,7 @@ STEPS = {
     "without executor waits": "connection",
     "on our fixtures": "",
 }
+SLOW, QUICK = list(STEPS)[:2], list(STEPS)[2:]
 SUITE = f"""
 import os, threading, time
 from concurrent.futures import ThreadPoolExecutor
@@ -87,51 +92,75 @@ def test_a_camera_is_discovered(client, number):
 """
 TIMES = """
 import json, os
-seconds = 0.0
+seconds = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
 
 def pytest_runtest_logreport(report):
-    global seconds
-    seconds += report.duration
+    seconds[report.when] += report.duration
 
 def pytest_sessionfinish(exitstatus):
     with open(os.environ["TIMES"], "w") as file:
-        json.dump({"seconds": seconds, "exit": int(exitstatus)}, file)
+        json.dump(seconds, file)
 """
 
 
 def main() -> None:
     """Measure each step and print the gain by cause, and the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "test_shape.py").write_text(SUITE)
         (place / "conftest.py").write_text(TIMES)
         broker = Mosquitto(place).start()
         try:
-            seconds = {name: measured(place, broker, shape) for name, shape in STEPS.items()}
+            seconds = {name: [measured(place, broker, STEPS[name])] for name in SLOW}
+            quick = [(name, measured(place, broker, STEPS[name])) for _ in range(rounds) for name in QUICK]
         finally:
             broker.stop()
+    tell(seconds | {name: [taken for other, taken in quick if other == name] for name in QUICK})
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """The time of all tests in one run."""
+
+    whole: float
+    around: float
+    """Of it, what fixtures took before and after the tests' own steps."""
+
+
+def tell(seconds: dict[str, list[Seconds]]) -> None:
+    """Print times, gains and ratios."""
+    wholes = {name: statistics.median(one.whole for one in found) for name, found in seconds.items()}
+    arounds = {name: statistics.median(one.around for one in found) for name, found in seconds.items()}
     earlier = 0.0
-    for name, taken in seconds.items():
-        gain = f", gain {earlier - taken:.2f} s" if earlier else ""
-        print(f"{name}: {taken:.2f} s, {1000 * taken / TESTS:.1f} ms a test{gain}")
-        earlier = taken
-    before, _, connections, ours = seconds.values()
-    print(f"ours / a connection per test without sleeps: {ours / connections:.2f}")
-    print(f"ratio: {before / ours:.1f}")
+    for name, whole in wholes.items():
+        show(name, [one.whole for one in seconds[name]])
+        gain = f", {earlier - whole:.2f} s less than before" if earlier else ""
+        print(f"  {1000 * whole / TESTS:.1f} ms a test, {1000 * arounds[name] / TESTS:.1f} of them in fixtures{gain}")
+        earlier = whole
+    before, sleepless, connections, ours = STEPS
+    print(f"ours / a connection per test without sleeps: {wholes[ours] / wholes[sleepless]:.2f}")
+    print(f"ours / nothing but a connection per test: {wholes[ours] / wholes[connections]:.2f}")
+    print(f"  the same of the time in fixtures: {arounds[ours] / arounds[connections]:.2f}")
+    print(f"ratio: {wholes[before] / wholes[ours]:.1f}")
 
 
-def measured(folder: Path, broker: Mosquitto, shape: str) -> float:
-    """Return the seconds that all tests took in one run of pytest."""
+def measured(folder: Path, broker: Mosquitto, shape: str) -> Seconds:
+    """Return the time that all tests took in one run of pytest."""
     told = folder / "times.json"
     environment = {**user_environment(), **broker.environment, "SHAPE": shape, "TIMES": str(told)}
     source = str(Path(paddock.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH", "")]))
     plugin = [] if entry_points(group="pytest11", name="paddock") else ["-p", "paddock.plugin"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, str(folder)]
+    reset = ["--paddock-broker-reset=never"] if shape else []
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *reset, str(folder)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
-    return float(json.loads(told.read_text())["seconds"])
+    phases = json.loads(told.read_text())
+    return Seconds(sum(phases.values()), phases["setup"] + phases["teardown"])
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ def test_a_retained_message_on_its_way_is_cleared_too(
     client in turn.
     """
     monkeypatch.setattr(space, "LEAVING_SECONDS", 30.0)  # on a busy machine it may need longer than usual
-    monkeypatch.setattr(space, "_ROUNDS", 1)  # or looking again and again would find what was not waited for
+    monkeypatch.setattr(space, "_ROUNDS", 2)  # or looking again and again would find what was not waited for
     pool.settled()
     mine = pool.namespace.topic if pool.namespace else str
     other = make(client_id=own_id(pool, "hurried"))
