@@ -17,6 +17,17 @@ _UNDOUBLED = re.compile(r"(?<!\{)\{\w+\.\w+\}(?!\})")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Holding:
+    """Hardware that a service's pod holds in the place of the worker's own."""
+
+    kind: str
+    """What tests call it: ``hardware("coral")``."""
+    count: int = 1
+    resource: str = ""
+    """What its pod asks for; empty in a run that gives workers none of the kind, which makes no such service."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeclaredService:
     """A service of the user's own in every worker's namespace, beside broker and database."""
 
@@ -38,6 +49,8 @@ class DeclaredService:
     """Limit as a Kubernetes quantity; empty for that of ``k8s/namespace/declared.yaml``."""
     cpu: str = ""
     """Request, likewise."""
+    hardware: Holding | None = None
+    """What its pod holds; there is one only where workers have such hardware."""
     url: str = ""
     """How its clients name it, with ``{name.host}`` and ``{name.port}``; empty where nobody said."""
     place: str = ""
@@ -47,6 +60,11 @@ class DeclaredService:
     def facts(self) -> Sequence[str]:
         """What tests are told of it, as placeholders have it."""
         return ("host", "port", "url") if self.url else ("host", "port")
+
+    @property
+    def devices(self) -> Mapping[str, int]:
+        """Resource of device plugins -> how many of it its pod holds."""
+        return {self.hardware.resource: self.hardware.count} if self.hardware and self.hardware.resource else {}
 
     @property
     def is_movable(self) -> bool:

@@ -75,6 +75,16 @@ def test_services_are_read_as_declared(tmp_path: Path) -> None:
             f"{CACHE}readiness = 'ready'\nport = 1{IMAGE}",
             "'readiness' in .*services.cache] of .*:2 is 'ready'; expected",
         ),
+        (
+            f"{CACHE}hardware = 'a,b'\nport = 1{TCP}{IMAGE}",
+            "'hardware' in .*:2 is 'a,b'; expected a kind of hardware such as coral, or coral=2 for two of it",
+        ),
+        (f"{CACHE}hardware = 'a=0'\nport = 1{TCP}{IMAGE}", "'hardware' in .*:2 is 'a=0'; expected a kind"),
+        (f"{CACHE}hardware = 2\nport = 1{TCP}{IMAGE}", "'hardware' in .*:2 is 2; expected a kind"),
+        (
+            f"{CACHE}hardware = 'a'\nport = 1{TCP}{IMAGE}\n[tool.paddock.env]\nX = '{{cache.port}}'",
+            "has the unknown placeholder {cache.port}",
+        ),
         (f"{CACHE}port = 0{TCP}{IMAGE}", "'port' in .*:2 is 0; expected a number from 1 to 65535"),
         (f"{CACHE}image = ['r:7']\nport = 1{TCP}", "'image' in .*:2 is .*; expected a reference"),
         (f"{CACHE}port = 1{TCP}{IMAGE}\nobjects = 'c.yaml'", "has objects and 'image', which stands in them"),

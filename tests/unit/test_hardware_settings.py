@@ -81,6 +81,27 @@ def test_hardware_is_not_kept_between_runs() -> None:
     )
 
 
+TPU = {"port": 1, "readiness": "tcp", "image": "r:7", "hardware": "coral=2"}
+SERVING: dict[str, object] = {**TABLE, "services": {"tpu": TPU}}
+
+
+def test_a_services_pod_asks_for_what_its_kind_is() -> None:
+    """Of what each worker is given; in a run that gives none of the kind it asks for nothing."""
+    settings = resolve({"hardware": ["coral=3"]}, {}, SERVING)
+    assert settings.services[0].devices == {"paddock.dev/coral": 2}
+    assert settings.fixture_choices().hardware_services == (("tpu", "coral", 1),)
+    without = resolve({"hardware": ["gpu"]}, {}, SERVING)
+    assert without.services[0].devices == {}
+    assert without.fixture_choices().hardware_services == (("tpu", "coral", 0),)
+
+
+def test_a_service_that_holds_more_than_workers_are_given_is_refused() -> None:
+    """Its pod would hold what nobody has asked for."""
+    said = complaint(["coral"], SERVING)
+    assert said.startswith("--paddock-hardware gives each worker 1 of 'coral', and its services hold 2 of them ('tpu'")
+    assert said.endswith("ask for coral=2.")
+
+
 def test_a_mistake_in_the_table_is_told_with_its_line(tmp_path: Path) -> None:
     """As any other of the file."""
     (tmp_path / "pyproject.toml").write_text('[tool.paddock.devices.coral]\npaths = ["apex"]\n', encoding="utf-8")

@@ -11,22 +11,21 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paddock.cluster import connect, requests
 from paddock.cluster.quantities import number
 from paddock.deadlines import Deadline
 from paddock.devices import holders
+from paddock.engines import equipment
 from paddock.errors import InfrastructureError, NotAllowed, UsageError
 from paddock.specs import FREE_DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
-    from paddock.devices.resources import Wanted
     from paddock.engines.request import RunRequest
 
 _SECONDS = 5.0
@@ -54,14 +53,6 @@ def check(request: RunRequest) -> None:
         raise UsageError(f"{flag} needs the device plugin: pip install 'paddock[device-plugin]'")
 
 
-def resources(wanted: Sequence[Wanted]) -> dict[str, int]:
-    """Return what a pod asks for: several kinds may be the same resource."""
-    found: Counter[str] = Counter()
-    for one in wanted:
-        found[one.resource] += one.count
-    return dict(found)
-
-
 def require(cluster: Cluster, request: RunRequest, simulated: SimulatedHardware | None) -> None:
     """Refuse a run whose workers no node could ever take; simulated devices are waited for.
 
@@ -73,7 +64,7 @@ def require(cluster: Cluster, request: RunRequest, simulated: SimulatedHardware 
     """
     deadline = Deadline(_APPEARS if request.simulate else 0.0)
     with suppress(NotAllowed):
-        while missing := _missing(cluster, resources(request.hardware)):
+        while missing := _missing(cluster, request):
             if simulated:
                 simulated.check()
             if deadline.passed:
@@ -96,7 +87,7 @@ def workers_possible(cluster: Cluster, request: RunRequest) -> int | None:
     if request.hardware_workers != FREE_DEVICES:
         return workers_asked(request)
     try:
-        return max(1, pods_with(resources(request.hardware), supplies(cluster)))
+        return max(1, places_with(request, supplies(cluster)))
     except NotAllowed:
         return None
 
@@ -112,56 +103,52 @@ def supplies(cluster: Cluster, wanted: Sequence[str] = (), seconds: float = _SEC
     return holders.supplies(nodes, pods, wanted)
 
 
-def pods_with(wanted: Mapping[str, int], found: Sequence[holders.Supply]) -> int:
-    """Return how many pods could get what is ``wanted`` by what no pod holds."""
-    free = {(one.node, one.resource): one.free for one in found}
-    return sum(
-        min(free.get((node, resource), 0) // count for resource, count in wanted.items())
-        for node in {one.node for one in found}
-    )
+def places_with(request: RunRequest, found: Sequence[holders.Supply]) -> int:
+    """Return how many workers' places could get what their pods ask for by what no pod holds."""
+    free: dict[str, dict[str, int]] = {}
+    for one in found:
+        free.setdefault(one.node, {})[one.resource] = one.free
+    pods, places = list(equipment.of_pods(request).values()), 0
+    while pods and all(_take(pod, free.values()) for pod in pods):
+        places += 1
+    return places
 
 
-def _missing(cluster: Cluster, wanted: Mapping[str, int]) -> str:
-    if not wanted:
+def _take(pod: Mapping[str, int], nodes: Iterable[dict[str, int]]) -> bool:
+    """Take what a pod asks for from the first node that has it all; return whether one has."""
+    for free in nodes:
+        if all(free.get(resource, 0) >= count for resource, count in pod.items()):
+            free.update({resource: free[resource] - count for resource, count in pod.items()})
+            return True
+    return False
+
+
+def _missing(cluster: Cluster, request: RunRequest) -> str:
+    if not request.hardware:
         return ""
     nodes = cluster.list_objects(requests.NODE, deadline=Deadline(_SECONDS))
-    for resource, count in wanted.items():
-        most = max((int(number(node["status"].get("allocatable", {}).get(resource, 0))) for node in nodes), default=0)
-        if most < count:
-            return _sentence(resource, count, most, len(nodes))
+    for who, asked in equipment.of_pods(request).items():
+        for resource, count in asked.items():
+            most = max(_allocatable(nodes, resource), default=0)
+            if most < count:
+                found = f"there are at most {most} healthy ones on a node" if most else "no node has a healthy one"
+                return _sentence(f"{who} is to hold {count} of {resource}", f"{found} (nodes: {len(nodes)})")
+    for resource, count in equipment.resources(request.hardware).items():
+        every = sum(_allocatable(nodes, resource))
+        if every < count:
+            return _sentence(f"A worker and its services are to hold {count} of {resource}", f"all nodes have {every}")
     return ""
 
 
-def _sentence(resource: str, count: int, most: int, nodes: int) -> str:
-    found = f"there are at most {most} healthy ones on a node" if most else "no node has a healthy one"
+def _allocatable(nodes: Iterable[Mapping[str, Any]], resource: str) -> list[int]:
+    return [int(number(node["status"].get("allocatable", {}).get(resource, 0))) for node in nodes]
+
+
+def _sentence(wanted: str, found: str) -> str:
     return (
-        f"A worker is to hold {count} of {resource}, and {found} (nodes: {nodes}). Run its device plugin there "
+        f"{wanted}, and {found}. Run its device plugin there "
         "(`paddock device-plugin`, or the vendor's), or try the suite with --paddock-simulate-hardware=N."
     )
-
-
-class Equipped:
-    """Which workers' pods hold the run's hardware: at most so many at a time, ``None`` for all that come.
-
-    Who comes while one of them is gone takes its place, so that what replaces a lost one can run the same tests.
-    """
-
-    def __init__(self, most: int | None) -> None:
-        self._most = most
-        self._workers: set[str] = set()
-
-    def __contains__(self, worker: str) -> bool:
-        """Return whether the worker's pod holds it."""
-        return worker in self._workers
-
-    def enter(self, worker: str) -> None:
-        """Take in a worker whose pod is about to be asked for."""
-        if self._most is None or len(self._workers) < self._most:  # a second call changes nothing
-            self._workers.add(worker)
-
-    def leave(self, worker: str) -> None:
-        """Forget a worker that was lost or given back."""
-        self._workers.discard(worker)
 
 
 class SimulatedHardware:

@@ -5,12 +5,11 @@ Owns the order of the list, which is that of their making. It must not make anyt
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from paddock import images
 from paddock.cluster import connect
-from paddock.engines import delivery
+from paddock.engines import delivery, equipment
 from paddock.engines.credentials import draw_credentials
 from paddock.engines.preparation import check, holder, make_plan, pod_user
 from paddock.engines.run import worker_objects
@@ -48,6 +47,6 @@ def objects(plan: RunPlan) -> list[Manifest]:
     of_run = [records.namespace_manifest(), records.manifest(plan.run_id, holder(), plan.lease_duration)]
     places = manifests.places(plan, plan.workers)
     holders = plan.workers[: plan.hardware_workers]
-    plans = {place: plan if place in holders else replace(plan, hardware={}) for place in places}
+    plans = {place: plan if place in holders else equipment.without(plan) for place in places}
     of_places = [worker_objects(one, place, draw_credentials(plan.broker)).all() for place, one in plans.items()]
     return [masked(manifest) for group in (of_run, *of_places) for manifest in group]

@@ -9,7 +9,7 @@ import getpass
 import hashlib
 import os
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from paddock import images, node
 from paddock.cluster import connect, requests, versions
 from paddock.cluster.retrying import ONCE
 from paddock.deadlines import Deadline
-from paddock.engines import delivery, hardware, limits
+from paddock.engines import delivery, equipment, hardware, limits
 from paddock.errors import ClusterError
 from paddock.namespaces import manifests, trying
 from paddock.node import processes
@@ -55,7 +55,7 @@ def check(request: RunRequest) -> None:
     delivery.pull_credentials(request.pull_credentials)
     hardware.check(request)
     if request.additions or request.services:
-        sample(request)
+        sample(request, equipped=True)
 
 
 def prepare(request: RunRequest, workers: Sequence[str], report: Callable[[str], None]) -> Prepared:
@@ -101,16 +101,19 @@ def _try_pods(cluster: Cluster, request: RunRequest) -> None:
         additions = dict.fromkeys(addition.where(()) for addition in request.additions)
         files = ", ".join([*additions, *(service.place for service in request.services)])
         said = f"what is given in {files}" if files else f"{request.worker_memory} and {request.worker_cpu}"
-        trying.check(cluster, sample(request), request.security, said)
+        trying.check(cluster, sample(request, equipped=True), request.security, said)
 
 
-def sample(request: RunRequest) -> list[Manifest]:
-    """Return the pods of one worker as this request makes them, its own first; what they run is not known yet."""
+def sample(request: RunRequest, *, equipped: bool = False) -> list[Manifest]:
+    """Return the pods of one worker as this request makes them, its own first; what they run is not known yet.
+
+    It is one with hardware if that is asked for, and where all are.
+    """
     nothing = Images(worker="paddock/worker", broker="paddock/broker", database="paddock/database")
     python = PythonEnvironment(executable=Path("/usr/bin/python3"))
     plan = make_plan(request, ["gw0"], nothing, python)
-    if request.hardware_workers != EVERY_WORKER:
-        plan = replace(plan, hardware={})
+    if not equipped and request.hardware_workers != EVERY_WORKER:
+        plan = equipment.without(plan)
     places = manifests.places(plan, plan.workers)
     built = (manifests.build(plan, place, {"broker": {}, "database": {}}).all() for place in places)
     return [manifest for objects in built for manifest in objects if manifest["kind"] == "Pod"]
@@ -134,9 +137,9 @@ def make_plan(
         security=request.security,
         pull_credentials=delivery.pull_credentials(request.pull_credentials),
         additions=request.additions,
-        services=request.services,
+        services=equipment.made(request.services),
         shares_broker=request.shares_broker,
-        hardware=hardware.resources(request.hardware),
+        hardware=equipment.of_own_pod(request),
         hardware_workers=hardware.workers_asked(request),
         broker=request.broker,
         limits=request.limits,

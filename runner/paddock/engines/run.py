@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from paddock import names
 from paddock.deadlines import Deadline
-from paddock.engines import hardware, limits, own_key
+from paddock.engines import limits, own_key
 from paddock.engines.containers import Containers
 from paddock.engines.credentials import derive_credentials, draw_credentials
 from paddock.engines.early_returns import EarlyReturns
+from paddock.engines.equipment import Equipped
 from paddock.engines.preparation import has_gone
 from paddock.engines.service_failures import ServiceFailures
 from paddock.engines.witness import Witness
@@ -32,7 +33,7 @@ from paddock.namespaces.leases import Leases
 from paddock.namespaces.reaper import Reaper, Sweeper
 from paddock.namespaces.release import Release
 from paddock.services import broker, database
-from paddock.services.environment import of_declared, to_environment
+from paddock.services.environment import to_environment
 from paddock.specs import SENT, ExitStatus
 from paddock.workers.artifacts import Gathering
 from paddock.workers.stream import PodStream
@@ -82,7 +83,7 @@ class ClusterRun:
         self._gathering = Gathering(plan.artifacts) if plan.artifacts else None
         self._witness = Witness(cluster, plan, plan.report, self._leases, self._credentials) if plan.report else None
         self._lock = threading.Lock()
-        self._equipped = hardware.Equipped(plan.hardware_workers)
+        self._equipped = Equipped(plan)
         self._annotator = Annotator(cluster, plan.run_id, always=self._expiry() if warm else {})
         for worker in sorted(warm):  # those that this run has no use for as well, since it leads them
             self._leases.adopt(self._namespace(worker))
@@ -105,10 +106,9 @@ class ClusterRun:
                 self._equipped.enter(worker)
         if worker in self._warm:
             return
-        plan = self._plan if self.holds_hardware(worker) else replace(self._plan, hardware={})
-        objects = worker_objects(plan, worker, self._credentials[worker])
+        objects = worker_objects(self._equipped.plan_of(worker), worker, self._credentials[worker])
         self._leases.begin(expiry.dated(objects, self._cluster.time(), self._plan.pod_deadline))
-        if worker == names.SHARED:  # no worker's start is to be spared there
+        if worker == names.SHARED or self._equipped.services_of(worker):  # nobody's start to spare, or awaited by it
             self._leases.end_head_start(objects.name)
 
     def expect(self, worker: str) -> None:
@@ -116,7 +116,7 @@ class ClusterRun:
         self._equipped.enter(worker)
 
     def holds_hardware(self, worker: str) -> bool:
-        """Return whether the worker's pod was asked for with the run's hardware."""
+        """Return whether the worker's place was asked for with the run's hardware."""
         return worker in self._equipped
 
     def _drawn(self, worker: str) -> dict[str, Mapping[str, str]]:
@@ -153,6 +153,7 @@ class ClusterRun:
             UsageError: a source cannot be read.
         """
         self._leases.await_worker(self._namespace(worker))
+        self._leases.await_placed(self._namespace(worker), self._equipped.services_of(worker))
         stream = PodStream(
             lambda: self._dial(worker),
             name=worker,
@@ -185,16 +186,12 @@ class ClusterRun:
             "PADDOCK_SERVICE_LIMIT": str(self._plan.limits.service),
             **to_environment(broker.facts(secrets[broker.NAME], self._elsewhere(), self._plan.broker)),
             **to_environment(database.facts(secrets[database.NAME])),
-            **self._declared_facts(),
+            **self._equipped.facts_of(worker),
         }
 
     def _elsewhere(self) -> str:
         """Return the namespace of the broker, where that is not the worker's own."""
         return self._namespace(names.SHARED) if self._plan.shares_broker else ""
-
-    def _declared_facts(self) -> dict[str, str]:
-        facts = map(of_declared, self._plan.services)
-        return {name: value for one in facts for name, value in to_environment(one).items()}
 
     def _on_stderr(self, worker: str, line: bytes, on_stderr: Callable[[str, bytes], None]) -> None:
         if self._witness:
@@ -213,8 +210,8 @@ class ClusterRun:
         self._annotator.note(worker, doing)
 
     def obstacle(self, worker: str) -> Cause | None:
-        """Return what keeps a worker's pod from being scheduled, as far as the scheduler has said so."""
-        return self._leases.obstacle(self._namespace(worker))
+        """Return what keeps a worker's pods from being scheduled, as far as the scheduler has said so."""
+        return self._leases.obstacle(self._namespace(worker), self._equipped.services_of(worker))
 
     def assist(self, worker: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do for a test what it asks for in its worker's namespace."""
@@ -222,10 +219,11 @@ class ClusterRun:
 
     def way(self, worker: str) -> Way:
         """Return how far the worker's place has come."""
-        return self._leases.way(self._namespace(worker))
+        return self._leases.way(self._namespace(worker), self._equipped.services_of(worker))
 
     def lose(self, worker: str) -> None:
-        """Note that a worker did not end by itself."""
+        """Note that a worker did not end by itself; what its services hold is for who comes in its place."""
+        self._leases.free(self._namespace(worker), self._equipped.services_of(worker))
         self._equipped.leave(worker)
         self._keeping.lose(worker)
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from paddock.engines import hardware, patience
+from paddock.engines import equipment, hardware, patience
 from paddock.errors import ClusterError, NotAllowed
 from paddock.namespaces import causes, records
 from paddock.namespaces.turns import Turns
@@ -35,8 +35,8 @@ class Turn:
     """The turn of one worker of a run, whose pod is asked for when it has come; ``words`` say what it waits for."""
 
     def __init__(self, cluster: Cluster, worker: str, request: RunRequest, has_gone: Callable[[str], bool]) -> None:
-        self._cluster, self._worker, self._seconds = cluster, worker, request.wait
-        self._wanted = hardware.resources(request.hardware)
+        self._cluster, self._worker, self._request = cluster, worker, request
+        self._wanted = equipment.resources(request.hardware)
         self._turns = Turns(cluster, request.run_id, self._wanted, has_gone)
         self._given_up = threading.Event()
         self._words = ""
@@ -92,7 +92,7 @@ class Turn:
 
     def _wait(self) -> None:
         # For what it waits is told as the cause.
-        patience.await_turn(self._is_now, self._seconds, _LOOK_EVERY, self._given_up, what=lambda: "")
+        patience.await_turn(self._is_now, self._request.wait, _LOOK_EVERY, self._given_up, what=lambda: "")
 
     def _is_now(self) -> bool | None:
         with suppress(ClusterError):  # asked again: whoever waits has the time
@@ -102,7 +102,7 @@ class Turn:
     def _look(self) -> None:
         """Note what there is to wait for: nothing, if nobody comes before this run and there is hardware for a pod."""
         queue, found = self._turns.look(), hardware.supplies(self._cluster)
-        if not queue.before and hardware.pods_with(self._wanted, found):
+        if not queue.before and hardware.places_with(self._request, found):
             self._words = ""
             return
         resources = " and ".join(sorted(self._wanted))

@@ -65,6 +65,7 @@ def _complete_own(manifest: Manifest, service: DeclaredService, worker_image: st
             _run_the_project(container, worker_image, programs)
     if manifest["metadata"]["name"] == service.name:
         spec["containers"][0].setdefault("readinessProbe", _EVERY | dict(service.readiness))
+        _hold(spec["containers"][0], service)
 
 
 def _complete(container: dict[str, Any], service: DeclaredService) -> None:
@@ -75,8 +76,16 @@ def _complete(container: dict[str, Any], service: DeclaredService) -> None:
     container["env"] = [{"name": name, "value": value} for name, value in service.environment.items()]
     container["resources"]["requests"] |= {"cpu": service.cpu} if service.cpu else {}
     container["resources"]["limits"] |= {"memory": service.memory} if service.memory else {}
+    _hold(container, service)
     if service.command:
         container["command"] = list(service.command)
+
+
+def _hold(container: dict[str, Any], service: DeclaredService) -> None:
+    """Have a container hold the service's hardware; of extended resources a limit alone is a request as well."""
+    if service.devices:
+        resources = container.setdefault("resources", {})
+        resources["limits"] = {**resources.get("limits", {}), **{k: str(n) for k, n in service.devices.items()}}
 
 
 def _run_the_project(container: dict[str, Any], worker_image: str, programs: str) -> None:

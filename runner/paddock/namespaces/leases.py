@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from paddock import names
@@ -20,10 +23,10 @@ from paddock.errors import ClusterError, LeaseError, NotAllowed
 from paddock.namespaces import diagnosis, inquiry
 from paddock.namespaces.causes import Kind, tell
 from paddock.namespaces.ways import WORKER, Ways
-from paddock.specs import ASKED
+from paddock.specs import ASKED, RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
@@ -149,6 +152,25 @@ class Leases:
         if self._pods.wait(lambda pods: self._runs(pods.get(key), namespace), deadline) is None:
             raise self._too_late(namespace, self._pods.objects.get(key))
 
+    def await_placed(self, namespace: str, services: Sequence[str]) -> None:
+        """Wait until the pods of ``services`` have a node, and with it the hardware that they hold.
+
+        Raises:
+            LeaseError: they have none within the limit; the message names cause and remedy.
+        """
+        deadline = Deadline(self._limits.scheduling)
+        for name in services:
+            key = (namespace, name)
+            if self._pods.wait(partial(self._is_placed, key), deadline) is None:
+                raise self._too_late(namespace, self._pods.objects.get(key), name)
+
+    def free(self, namespace: str, services: Sequence[str]) -> None:
+        """Have the pods of ``services`` deleted, without waiting for it, so that others can have what they hold."""
+        for name in services:
+            self._given_up.add(namespace)
+            with suppress(RuntimeError):  # closed: the namespace goes as a whole
+                self._pool.submit(self._cluster.delete, requests.delete_pod(namespace, name))
+
     def start(self, pod: Manifest, seconds: float) -> str:
         """Make one more pod and wait until its probe passes; return its address.
 
@@ -171,9 +193,15 @@ class Leases:
         if self._cluster.delete(requests.delete_pod(namespace, name)):
             self._pods.wait(lambda pods: (namespace, name) not in pods or None, Deadline(self._limits.namespace))
 
-    def way(self, namespace: str) -> Way:
-        """Return how far a worker pod has come, and what it waits for; asks nobody."""
-        return self.ways.of(namespace, self._pods.objects.get((namespace, WORKER)))
+    def way(self, namespace: str, services: Sequence[str] = ()) -> Way:
+        """Return how far a worker pod has come, and what it waits for; asks nobody.
+
+        Once it runs that may be the pods of ``services``.
+        """
+        way = self.ways.of(namespace, self._pods.objects.get((namespace, WORKER)))
+        pods = [self._pods.objects.get((namespace, name)) for name in services] if RUNNING in way.over else []
+        unplaced = next((pod for pod in pods if pod and not diagnosis.is_scheduled(pod)), None)
+        return replace(way, waits_for=diagnosis.waits_for(unplaced)) if unplaced else way
 
     def cause(self, namespace: str) -> Cause | None:
         """Return why the worker pod of ``namespace`` is gone or never came; ``None`` while it runs. Asks nobody."""
@@ -184,10 +212,13 @@ class Leases:
         last = self._pods.gone.get(key)
         return (diagnosis.ended(last) if last else None) or tell(Kind.POD_DELETED)
 
-    def obstacle(self, namespace: str) -> Cause | None:
-        """Return why the scheduler has found no node for the worker pod of ``namespace`` so far. Asks nobody."""
-        pod = self._pods.objects.get((namespace, "worker"))
-        return diagnosis.unscheduled(pod) if pod else None
+    def obstacle(self, namespace: str, services: Sequence[str] = ()) -> Cause | None:
+        """Return why the scheduler has found no node for the worker pod of ``namespace`` so far. Asks nobody.
+
+        Nor for the pods of those ``services`` without which the worker does not begin.
+        """
+        found = (self._pods.objects.get((namespace, name)) for name in (WORKER, *services))
+        return next((cause for pod in found if pod and (cause := diagnosis.unscheduled(pod))), None)
 
     def explained(self, namespace: str, seconds: float, otherwise: Cause | None = None) -> Cause | None:
         """Wait up to ``seconds`` for news of a worker pod's end; return its cause, or ``otherwise``, made exact."""
@@ -255,13 +286,17 @@ class Leases:
             raise self._failed(namespace, cause, f"Pod worker in namespace {namespace} cannot run. {cause}")
         return diagnosis.is_running(pod) or None
 
-    def _too_late(self, namespace: str, pod: Manifest | None) -> LeaseError:
+    def _is_placed(self, key: Key, pods: Mapping[Key, Manifest]) -> bool | None:
+        """Return whether a pod has a node; one that was refused never has, which is told to those who use it."""
+        return (key in pods and diagnosis.is_scheduled(pods[key])) or key in self._refused or None
+
+    def _too_late(self, namespace: str, pod: Manifest | None, name: str = WORKER) -> LeaseError:
         waits = f"did not run within {self._limits.scheduling:.0f} s"
         if pod is None:
-            return LeaseError(f"Pod worker in namespace {namespace} {waits}: the API server has not shown it.")
+            return LeaseError(f"Pod {name} in namespace {namespace} {waits}: the API server has not shown it.")
         cause = inquiry.exact(self._cluster, diagnosis.pending(pod, inquiry.nodes(self._cluster)), pod)
         more = tell(Kind.LATE, message="").remedy
-        text = f"Pod worker in namespace {namespace} {waits}. {cause}"
+        text = f"Pod {name} in namespace {namespace} {waits}. {cause}"
         return self._failed(namespace, cause, text if more in text else f"{text} {more}")
 
 

@@ -33,3 +33,5 @@ class FixtureChoices:
     """First of gw0's hundred ports for what tests start in their own process."""
     service_names: tuple[str, ...] = ()
     """Of the declared services; each is a fixture of its own."""
+    hardware_services: tuple[tuple[str, str, int], ...] = ()
+    """Those that hold hardware: name, kind of it, and how many of the kind are left to the worker's own pod."""

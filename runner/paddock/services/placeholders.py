@@ -50,8 +50,12 @@ VARIABLES: Mapping[str, str] = {
 
 
 def variables(declared: Iterable[DeclaredService]) -> dict[str, str]:
-    """Return ``VARIABLES`` and those of the services that the user declares: host, port, and a URL if it has one."""
-    ours = {f"{one.name}.{fact}": f"PADDOCK_{one.name}_{fact}".upper() for one in declared for fact in one.facts}
+    """Return ``VARIABLES`` and those of the services that the user declares: host, port, and a URL if it has one.
+
+    A service with hardware has none: most workers have no such service, and all have the same arguments.
+    """
+    everywhere = [one for one in declared if one.hardware is None]
+    ours = {f"{one.name}.{fact}": f"PADDOCK_{one.name}_{fact}".upper() for one in everywhere for fact in one.facts}
     return {**VARIABLES, **ours}
 
 

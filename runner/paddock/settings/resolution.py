@@ -186,6 +186,11 @@ class Settings:
         """Names of the declared services."""
         return tuple(one.name for one in self.services)
 
+    @property
+    def hardware_services(self) -> tuple[tuple[str, str, int], ...]:
+        """The declared services that hold hardware, see ``FixtureChoices``."""
+        return devices.left_to_workers(self.services, self.hardware)
+
     def fixture_choices(self) -> FixtureChoices:
         """Return what the fixtures beside the tests are told."""
         return FixtureChoices(**{field.name: getattr(self, field.name) for field in fields(FixtureChoices)})
@@ -226,7 +231,8 @@ def resolve(flags: Mapping[str, Raw], environment: Mapping[str, str], table: Map
     where = origin(BY_NAME["hardware"], given["hardware"].source)
     values["devices"] = devices.read(document)
     values["hardware"] = devices.wanted(document, values["hardware"], values["simulate_hardware"], where)  # type: ignore[arg-type] # as their kinds give them
-    values["services"] = declared = services.read(document)
+    declared = services.read(document)
+    values["services"] = devices.with_resources(declared, values["hardware"], where)  # type: ignore[arg-type] # just read
     values["templates"] = templates.read(document, placeholders.variables(declared))
     values["additions"] = pods.read(document, values.pop("pod_patch"))  # type: ignore[arg-type] # its kind gives a path
     _check_together(values, given)

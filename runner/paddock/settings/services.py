@@ -11,11 +11,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paddock.declared_services import DeclaredService
+from paddock.declared_services import DeclaredService, Holding
 from paddock.errors import UsageError
 from paddock.services import placeholders
 from paddock.settings import objects
-from paddock.settings.kinds import IMAGE, QUANTITY, VARIABLE, hint, shown
+from paddock.settings.kinds import HARDWARE, IMAGE, QUANTITY, VARIABLE, hint, shown
 from paddock.settings.pods import PODS
 from paddock.settings.table import TABLE
 
@@ -155,6 +155,14 @@ def _command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _hardware(value: object) -> Holding:
+    found: Any = HARDWARE.parse(_filled(value))
+    if len(found) != 1:
+        raise ValueError(value)
+    ((kind, count),) = found
+    return Holding(kind=kind, count=count)
+
+
 def _environment(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not all(
         re.fullmatch(VARIABLE, name) and isinstance(one, str) for name, one in value.items()
@@ -182,6 +190,7 @@ _KEYS: Mapping[str, tuple[Callable[[object], Any], str]] = {
     "objects": (_filled, "the path of a YAML file with Kubernetes objects, from this file on"),
     "command": (_command, "a list of texts that is not empty"),
     "local-command": (_command, "a list of texts that is not empty"),
+    "hardware": (_hardware, "a kind of hardware such as coral, or coral=2 for two of it"),
     "url": (_filled, "a text that is not empty"),
     "environment": (_environment, "a table of texts"),
     "memory": (_text(QUANTITY.parse), QUANTITY.expected),

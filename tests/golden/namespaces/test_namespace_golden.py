@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from paddock import names
+from paddock.declared_services import DeclaredService, Holding
 from paddock.namespaces import manifests
 from paddock.specs import Images, PodAddition, PythonEnvironment, RunPlan
 
@@ -110,3 +111,23 @@ def test_hardware_is_asked_for_by_the_workers_pod_alone() -> None:
     }
     assert pods["worker"]["limits"] == {"memory": "1Gi", "paddock.dev/coral": "2"}
     assert all("paddock.dev/coral" not in str(pods[name]) for name in ("broker", "database"))
+
+
+def test_a_services_hardware_is_asked_for_by_its_own_pod() -> None:
+    """Beside its memory, whether the pod is Paddock's or one of the user's own objects."""
+    held = Holding(kind="coral", count=2, resource="paddock.dev/coral")
+    mine = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "mine"}, "spec": {"containers": [{"name": "mine"}]}}
+    services = [
+        DeclaredService(name="tpu", port=1, readiness={"tcpSocket": {"port": 1}}, command=["tpu"], hardware=held),
+        DeclaredService(name="mine", port=2, readiness={"tcpSocket": {"port": 2}}, objects=[mine], hardware=held),
+    ]
+    built = manifests.build(replace(PLAN, services=services), "gw0", SECRETS).all()
+    limits = {
+        one["metadata"]["name"]: one["spec"]["containers"][0]["resources"]["limits"]
+        for one in built
+        if one["kind"] == "Pod"
+    }
+    assert limits["tpu"] == {"memory": "256Mi", "paddock.dev/coral": "2"}
+    assert limits["mine"] == {"paddock.dev/coral": "2"}
+    assert limits["worker"] == {"memory": "1Gi"}
+    assert mine["spec"] == {"containers": [{"name": "mine"}]}

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from paddock.cluster import connect, requests
+from paddock.declared_services import DeclaredService, Holding
 from paddock.devices.resources import Wanted
 from paddock.engines import hardware
 from paddock.engines.request import RunRequest
@@ -39,13 +40,6 @@ class Cluster:
 
 def require(cluster: object, asked: RunRequest, simulated: object = None) -> None:
     hardware.require(cast("Any", cluster), asked, cast("Any", simulated))
-
-
-def test_kinds_of_one_resource_add_up() -> None:
-    """Simulated devices stand in for all of them."""
-    assert hardware.resources([CORAL, Wanted(kind="hailo", count=1, resource="paddock.dev/coral")]) == {
-        "paddock.dev/coral": 3
-    }
 
 
 def test_a_run_that_some_node_could_take_goes_on() -> None:
@@ -98,18 +92,36 @@ def test_an_account_that_may_not_see_pods_gives_every_worker_hardware() -> None:
     assert hardware.workers_possible(cast("Any", SimpleNamespace(list_objects=refuse)), asked) is None
 
 
-def test_who_replaces_a_lost_worker_with_hardware_has_some() -> None:
-    """Who replaces one without has none."""
-    equipped = hardware.Equipped(2)
-    for worker in ("gw0", "gw1", "gw2"):
-        equipped.enter(worker)
-    assert [worker in equipped for worker in ("gw0", "gw1", "gw2")] == [True, True, False]
-    equipped.leave("gw2")
-    equipped.enter("gw3")
-    assert "gw3" not in equipped
-    equipped.leave("gw0")
-    equipped.enter("gw4")
-    assert "gw4" in equipped
+def inference(count: int) -> DeclaredService:
+    held = Holding(kind="coral", count=count, resource="paddock.dev/coral")
+    return DeclaredService(name="inference", port=1, readiness={}, hardware=held)
+
+
+@pytest.mark.parametrize(("held", "expected"), [(1, 4), (2, 3)])
+def test_a_service_may_hold_its_part_on_another_node(held: int, expected: int) -> None:
+    """Two devices for each worker: as one and one they fit where two at once do not."""
+    has = {requests.NODE: [node("one", coral=5), node("two", coral=3)], requests.POD: []}
+    cluster = cast("Any", SimpleNamespace(list_objects=lambda kind, **_: has[kind]))
+    asked = replace(request(CORAL), hardware_workers=FREE_DEVICES, services=(inference(held),))
+    assert hardware.workers_possible(cluster, asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "held", "words"),
+    [
+        ([{"paddock.dev/coral": "1"}] * 3, 2, "The service 'inference' of a worker is to hold 2 of paddock.dev/coral"),
+        ([{"paddock.dev/coral": "1"}], 1, "A worker and its services are to hold 2 of .*, and all nodes have 1."),
+        ([{"paddock.dev/coral": "1"}] * 2, 1, ""),
+    ],
+)
+def test_what_a_service_holds_must_be_there_too(nodes: list[dict[str, str]], held: int, words: str) -> None:
+    """Each pod needs a node that has it all, and all of them together so many devices."""
+    asked = replace(request(CORAL), services=(inference(held),))
+    if not words:
+        require(Cluster(nodes), asked)
+        return
+    with pytest.raises(UsageError, match=words):
+        require(Cluster(nodes), asked)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""This machine's devices, each held by one worker's process at a time, over all runs of this machine.
+"""This machine's devices, each held by one worker's process or service at a time, over all runs of this machine.
 
 A device is leased by a lock on a file that stands for it, taken here and handed on to the worker's process: it ends
 with whoever of the two ends last, however that comes about, and nobody has to clean up. Owns these files. What devices
@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,13 @@ from paddock.errors import UsageError
 from paddock.specs import EVERY_WORKER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from paddock.devices.resources import Device, Hardware
     from paddock.engines.request import RunRequest
+
+    Locked = tuple[int, Device]
+    """A device, and the descriptor that holds its lock."""
 
 _LOOK_EVERY = 0.1
 _FOLDERS = (Path("/run/lock"), Path(tempfile.gettempdir()))
@@ -40,6 +43,8 @@ class Lease:
     variables: Mapping[str, str]
     descriptors: tuple[int, ...] = ()
     """Of the locks; the worker's process is to inherit them."""
+    services: Mapping[str, Lease] = field(default_factory=dict)
+    """What services of the worker hold, by their names: their processes are to inherit that."""
 
 
 NOTHING = Lease({})
@@ -57,6 +62,7 @@ class Devices:
         self._kinds = {one.kind: one for one in request.devices}
         self._found = {one.kind: _found(self._kinds.get(one.kind), one.count, machine) for one in request.hardware}
         self._wanted = {one.kind: one.count for one in request.hardware}
+        self._services = [one for one in request.services if one.devices]
         self._lock = threading.Lock()
         self._leases: dict[str, Lease] = {}
         self._waiting: dict[str, None] = {}
@@ -94,12 +100,16 @@ class Devices:
         """Return what the process of a worker has to inherit so that it goes on holding what it was given."""
         return self._leases.get(worker, NOTHING).descriptors
 
+    def services(self, worker: str) -> Mapping[str, Lease]:
+        """Return what the services of a worker hold, by their names."""
+        return self._leases.get(worker, NOTHING).services
+
     def leave(self, worker: str) -> None:
-        """Let go what a worker held; its process holds it on until it has ended."""
+        """Let go what a worker held; its process, and those of its services, hold it on until they have ended."""
         with self._lock:
             lease = self._leases.pop(worker, NOTHING)
-        for descriptor in lease.descriptors:
-            os.close(descriptor)
+        for one in (lease, *lease.services.values()):
+            _close(one.descriptors)
 
     def close(self) -> None:
         """Let everything go."""
@@ -128,26 +138,35 @@ class Devices:
 
     def _locked(self, worker: str) -> Lease | None:
         """Return a lease of all that a worker needs, or nothing."""
-        held: list[int] = []
-        variables: dict[str, str] = {}
+        held: dict[str, list[Locked]] = {}
         for kind, count in self._wanted.items():
-            chosen = self._first_free(self._found[kind], count, held)
-            if len(chosen) < count:
-                for descriptor in held:
-                    os.close(descriptor)
+            held[kind] = self._first_free(self._found[kind], count)
+            if len(held[kind]) < count:
+                _close(descriptor for locked in held.values() for descriptor, _ in locked)
                 return None
-            variables |= self._kinds[kind].environment_with(chosen)
-        for descriptor in held:
+        for descriptor in (descriptor for locked in held.values() for descriptor, _ in locked):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(f"{self._request.run_id}/{worker}").encode(), 0)
-        return Lease(variables, tuple(held))
+        services: dict[str, Lease] = {}
+        for one in self._services:
+            if one.hardware:
+                kind, count = one.hardware.kind, one.hardware.count
+                services[one.name] = self._lease({kind: held[kind][:count]})
+                held[kind] = held[kind][count:]
+        return replace(self._lease(held), services=services)
 
-    def _first_free(self, devices: Sequence[Device], count: int, held: list[int]) -> list[Device]:
-        chosen: list[Device] = []
+    def _lease(self, held: Mapping[str, Sequence[Locked]]) -> Lease:
+        variables: dict[str, str] = {}
+        for kind, locked in held.items():
+            if locked:
+                variables |= self._kinds[kind].environment_with([device for _, device in locked])
+        return Lease(variables, tuple(descriptor for locked in held.values() for descriptor, _ in locked))
+
+    def _first_free(self, devices: Sequence[Device], count: int) -> list[Locked]:
+        chosen: list[Locked] = []
         for device in devices:
             if len(chosen) < count and (descriptor := _lock(self._file(device))) is not None:
-                held.append(descriptor)
-                chosen.append(device)
+                chosen.append((descriptor, device))
         return chosen
 
     def _files(self) -> list[Path]:
@@ -200,6 +219,11 @@ def _lock(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _holder(path: Path) -> str:

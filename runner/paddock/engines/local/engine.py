@@ -98,10 +98,14 @@ class LocalEngine:
                 raise LeaseError("The run has ended.")
             self._created.append(worker)
             folder = self._place.worker(worker)
-            given = self._services.give(worker, folder, self._ports)
+            held = self._devices.services(worker)
+            given = self._services.give(worker, folder, self._ports, held)
         self._witness.enter(worker, folder, given)
         running = self._running()
         running.offer(worker, given.wanted)
+        for one in given.wanted:
+            if one.name in held:
+                running.entrust(worker, one.name, held[one.name].descriptors)
         return {
             "PADDOCK_RUN": self._request.run_id,
             "PADDOCK_WORKER": worker,
@@ -165,13 +169,19 @@ class LocalEngine:
         return self._witness.finish()
 
     def lose(self, worker: str) -> None:
-        """End the worker's process, if it has not ended; its servers stay until the end of the run."""
+        """End the worker's process, if it has not ended; its servers without devices stay until the end of the run."""
         if worker in self._streams:
             self._streams[worker].kill()
-        self._devices.leave(worker)
+        self._let_go(worker)
 
     def give_back(self, worker: str) -> None:
         """Servers stay until the end of the run: those of a worker that ran no tests were never started."""
+        self._let_go(worker)
+
+    def _let_go(self, worker: str) -> None:
+        """Let others have what the worker held, and what its services did."""
+        if self._keeping and (services := self._devices.services(worker)):
+            self._keeping.stop(worker, services)
         self._devices.leave(worker)
 
     def hold(self, *, passed: bool) -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from paddock.engines.local import broker, database, declared
+from paddock.engines.local import broker, database, declared, handover
 from paddock.engines.local.containers import Containers
 from paddock.engines.local.places import Place
 from paddock.engines.local.server import Server
@@ -27,11 +27,10 @@ from paddock.services import orders
 from paddock.services.ports import Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PREPARE = {"broker": broker.prepare, "database": database.prepare}
 """The services that every worker may have; any other is a declared one."""
-_LONGEST_QUESTION = 1 << 20
 _ORDERS_SECONDS = 10.0
 
 
@@ -56,6 +55,9 @@ class Keeper:
         worker = order["worker"]
         if "process" in order:
             self._workers.append(ProcessIdentity(**order["process"]))
+        for name in order.get("stop", ()):
+            server = self._servers[worker, name]
+            threading.Thread(target=server.end, name=f"stop-{worker}-{name}", daemon=True).start()
         for fields in order.get("services", ()):
             wanted = Wanted(**fields)
             prepare = _PREPARE.get(wanted.name, declared.prepare)
@@ -72,17 +74,21 @@ class Keeper:
             threading.Thread(target=self._answer, args=(connection,), name="answer", daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with suppress(OSError, ValueError, KeyError), connection, connection.makefile("rw", encoding="utf-8") as words:
-            question = json.loads(words.readline(_LONGEST_QUESTION))
-            if orders.DO in question:
-                words.write(json.dumps(self._containers.do(question)) + "\n")
-                return
-            asked = question["worker"], question["service"]
-            with self._known:  # a question may overtake the order that it is about: they come by different ways
-                self._known.wait_for(lambda: asked in self._servers, _ORDERS_SECONDS)
-                server = self._servers[asked]
-            failure = server.ask()
-            words.write(json.dumps({"failure": failure}) + "\n")
+        with suppress(OSError, ValueError, KeyError), connection:
+            question, descriptors = handover.receive(connection)
+            connection.sendall(f"{json.dumps(self._answered(question, descriptors))}\n".encode())
+
+    def _answered(self, question: Mapping[str, Any], descriptors: Sequence[int]) -> Mapping[str, Any]:
+        if orders.DO in question:
+            return self._containers.do(question)
+        asked = question["worker"], question["service"]
+        with self._known:  # a question may overtake the order that it is about: they come by different ways
+            self._known.wait_for(lambda: asked in self._servers, _ORDERS_SECONDS)
+            server = self._servers[asked]
+        if handover.HOLD in question:
+            server.hold(descriptors)
+            return {}
+        return {"failure": server.ask()}
 
     def end(self) -> None:
         """End the workers, the servers all at once, and remove the folder."""

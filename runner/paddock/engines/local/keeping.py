@@ -16,12 +16,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, cast
 
+from paddock.engines.local import handover
 from paddock.engines.local.places import KEEPER, Place
 from paddock.errors import LeaseError
 from paddock.node import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from paddock.engines.local.wanted import Wanted
@@ -51,6 +52,24 @@ class Keeping:
     def offer(self, worker: str, wanted: Iterable[Wanted]) -> None:
         """Tell what may be asked for from a worker."""
         self._tell({"worker": worker, "services": [asdict(one) for one in wanted]})
+
+    def entrust(self, worker: str, service: str, descriptors: Sequence[int]) -> None:
+        """Have a service's process inherit ``descriptors``; from now on the keeper has them open as well.
+
+        Raises:
+            LeaseError: it gives no answer.
+        """
+        try:
+            handover.give(self.socket, {"worker": worker, "service": service, handover.HOLD: True}, descriptors)
+        except (OSError, ValueError) as error:
+            raise LeaseError(
+                f"The devices of service {service} of worker {worker} cannot be handed to the process that starts it "
+                f"({error}). Run again; if it stays so, this is an error in Paddock."
+            ) from None
+
+    def stop(self, worker: str, services: Iterable[str]) -> None:
+        """End services of a worker, and let go what they hold, while the run goes on."""
+        self._tell({"worker": worker, "stop": list(services)})
 
     def guard(self, worker: str, pid: int) -> None:
         """Have a worker's process ended with the run, whatever becomes of this one."""

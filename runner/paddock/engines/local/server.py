@@ -6,6 +6,7 @@ It must not know which server it is.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import threading
@@ -20,7 +21,7 @@ from paddock.errors import LeaseError
 from paddock.node import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from paddock.engines.local.places import Place
@@ -90,6 +91,12 @@ class Server:
         self._state, self._failure = State.ABSENT, ""
         self._deaths = 0
         self._running: Running | None = None
+        self._held: tuple[int, ...] = ()
+
+    def hold(self, descriptors: Sequence[int]) -> None:
+        """Have its process inherit ``descriptors``, which are closed here once it has ended for good."""
+        with self._changed:
+            self._held = (*self._held, *descriptors)
 
     @property
     def state(self) -> State:
@@ -118,6 +125,10 @@ class Server:
             running = self._running
         if running:
             running.child.end(running.politely, _PATIENCE)
+        with self._changed:
+            held, self._held = self._held, ()
+        for descriptor in held:
+            os.close(descriptor)
 
     def _move(self, event: Event) -> None:
         with self._changed:
@@ -156,7 +167,7 @@ class Server:
         with self._changed, self.log.open("ab") as log:
             if self._state is not State.STARTING:
                 raise LeaseError("The run has ended.")
-            child = Child(_spawn(start, log.fileno()))
+            child = Child(_spawn(start, log.fileno(), self._held))
             self._running = Running(child, start.answers, start.politely)
         if identity := processes.identify(child.pid):
             self._place.note(identity, f"{self._wanted.name} of {self._worker}")
@@ -198,7 +209,7 @@ class Server:
         return ""
 
 
-def _spawn(start: Start, log: int) -> subprocess.Popen[bytes]:
+def _spawn(start: Start, log: int, held: Sequence[int]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             start.argv,
@@ -207,6 +218,7 @@ def _spawn(start: Start, log: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            pass_fds=held,
             start_new_session=True,  # so that what it starts ends with it
             user=start.user.uid if start.user else None,
             group=start.user.gid if start.user else None,

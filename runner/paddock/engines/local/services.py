@@ -6,6 +6,7 @@ Owns how a declared service, which is written for a pod, is meant here. Nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from paddock.engines.local import declared, places
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddock.declared_services import DeclaredService
+    from paddock.engines.local.devices import Lease
     from paddock.engines.request import RunRequest
     from paddock.services.ports import Ports
 
@@ -54,9 +56,13 @@ class Services:
         self._shares_broker, self._access = request.shares_broker, request.broker
         self._shared_broker: Wanted | None = None
 
-    def give(self, worker: str, folder: Path, ports: Ports) -> Given:
-        """Return what a worker is given; where ports are lacking, why stands in its folder for the tests that ask."""
-        movable = [one.name for one in self._declared if one.is_movable]
+    def give(self, worker: str, folder: Path, ports: Ports, held: Mapping[str, Lease] = MappingProxyType({})) -> Given:
+        """Return what a worker is given; where ports are lacking, why stands in its folder for the tests that ask.
+
+        Of services with hardware it is those that have ``held`` some for it.
+        """
+        offered = [one for one in self._declared if one.hardware is None or one.name in held]
+        movable = [one.name for one in offered if one.is_movable]
         names = [*([] if self._shared_broker else [broker.NAME]), database.NAME, *movable]
         try:
             chosen = ports.reserve(worker, names)
@@ -69,9 +75,9 @@ class Services:
             self._fixed(one, folder, ports)
             if one.name not in chosen
             else declared.meant(one, chosen[one.name], folder / one.name)
-            for one in self._declared
+            for one in offered
         ]
-        wanted = [*own, *(replace(one, limit=self._limit) for one in theirs)]
+        wanted = [*own, *(replace(_equipped(one, held.get(one.name)), limit=self._limit) for one in theirs)]
         facts = [self._of_broker(_facts(one)) if one is own[0] else _facts(one) for one in wanted]
         variables = {name: value for one in facts for name, value in to_environment(one).items()}
         return Given(variables, wanted, [*(one.password for one in own), *self._access.accounts.values()])
@@ -120,6 +126,11 @@ class Services:
             obstacle=f"Its command listens at port {one.port}, which is taken on this machine, perhaps by that of "
             f"another worker: write {{{one.name}.port}} where it says {one.port}, at {one.place}.",
         )
+
+
+def _equipped(wanted: Wanted, held: Lease | None) -> Wanted:
+    """Return a service whose process is told of the devices that it holds."""
+    return replace(wanted, environment={**wanted.environment, **held.variables}) if held else wanted
 
 
 def _facts(wanted: Wanted) -> ServiceFacts:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.declared_services import DeclaredService, Holding
 from paddock.devices.discovery import Machine
 from paddock.devices.resources import Hardware, Wanted
 from paddock.engines.local import devices
@@ -20,7 +21,7 @@ from paddock.errors import LeaseError, UsageError
 from paddock.specs import EVERY_WORKER, FREE_DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 CORAL = Hardware(kind="coral", resource="paddock.dev/coral", paths=("/dev/apex_*",), environment={"EDGE": "1"})
 HAILO = Hardware(kind="hailo", resource="paddock.dev/hailo", paths=("/dev/hailo*",))
@@ -43,11 +44,24 @@ class Runs:
         self._machine, self._folder = machine, folder
         self._made: list[Devices] = []
 
-    def begin(self, run: str, workers: int | str = FREE_DEVICES, wait: float = 60.0, **kinds: int) -> Devices:
+    def begin(
+        self,
+        run: str,
+        workers: int | str = FREE_DEVICES,
+        wait: float = 60.0,
+        services: Sequence[DeclaredService] = (),
+        **kinds: int,
+    ) -> Devices:
         wanted = tuple(Wanted(kind=kind, count=count, resource="") for kind, count in kinds.items())
         here = Path("/srv/project")
         asked = RunRequest(
-            run_id=run, root=here, working_directory=here, hardware=wanted, devices=(CORAL, HAILO), wait=wait
+            run_id=run,
+            root=here,
+            working_directory=here,
+            hardware=wanted,
+            devices=(CORAL, HAILO),
+            wait=wait,
+            services=services,
         )
         self._made.append(Devices(replace(asked, hardware_workers=workers), self._machine, self._folder))
         return self._made[-1]
@@ -74,6 +88,29 @@ def test_a_device_is_one_workers_over_all_runs(runs: Runs) -> None:
     assert [worker in first for worker in ("gw0", "gw1")] == [True, False]
     second.leave("gw0")
     assert "apex_1" in first.take("gw2", NEVER)["PADDOCK_DEVICES_CORAL"]
+
+
+def test_a_service_holds_its_part_and_the_worker_the_rest(runs: Runs) -> None:
+    """Each is told of its own; all of it is let go together."""
+    held = Holding(kind="coral", resource="paddock.dev/coral")
+    service = DeclaredService(name="inference", port=1, readiness={}, hardware=held)
+    run = runs.begin("aa", services=[service], coral=2, hailo=1)
+    own = run.take("gw0", NEVER)
+    lease = run.services("gw0")["inference"]
+    assert ("apex_0" in lease.variables["PADDOCK_DEVICES_CORAL"], lease.variables["EDGE"]) == (True, "1")
+    assert "PADDOCK_DEVICES_HAILO" not in lease.variables
+    assert "apex_0" not in str(own)
+    assert {name: path in own[name] for name, path in zip(sorted(own)[1:], ("apex_1", "hailo0"), strict=True)} == {
+        "PADDOCK_DEVICES_CORAL": True,
+        "PADDOCK_DEVICES_HAILO": True,
+    }
+    assert (len(lease.descriptors), len(run.descriptors("gw0"))) == (1, 2)
+    assert run.services("gw1") == {}
+    run.leave("gw0")
+    only = runs.begin("bb", services=[service], coral=1)
+    assert only.take("gw0", NEVER) == {}
+    assert "gw0" in only
+    assert "apex_0" in only.services("gw0")["inference"].variables["PADDOCK_DEVICES_CORAL"]
 
 
 def test_all_or_nothing_is_held(runs: Runs) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +15,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from paddock.engines.local import devices, handover
 from paddock.engines.local.places import Place
 from paddock.engines.local.server import TABLE, Event, Server, State
 from paddock.engines.local.wanted import Start, Wanted
 from paddock.errors import LeaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 WAITS = "import time; time.sleep(600)"
+
+
+@contextlib.contextmanager
+def socketpair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Both ends of a Unix socket."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
 
 
 @pytest.fixture
@@ -80,6 +90,44 @@ def test_one_that_does_not_answer_in_time_is_ended(place: Place) -> None:
     server = make(place, WAITS, lambda: False, limit=0.2)
     assert "gave no answer at port 1 within 0.2 s; allow more with --paddock-service-limit" in server.ask()
     assert not any(process.alive() for _, process in place.noted())
+
+
+def test_its_process_holds_what_it_was_given(place: Place, tmp_path: Path) -> None:
+    """A lock stays as long as the server may be started again, and goes with its end."""
+    lock = devices._lock(tmp_path / "lock")
+    assert lock is not None
+    with socketpair() as (giver, keeper):
+        socket.send_fds(giver, [b'{"a": "b"}\n'], [lock])
+        os.close(lock)
+        question, descriptors = handover.receive(keeper)
+    assert question == {"a": "b"}
+    has = tmp_path / "has"
+    server = make(place, f"import os; os.fstat({descriptors[0]}); open({str(has)!r}, 'x'); {WAITS}", has.exists)
+    server.hold(descriptors)
+    assert server.ask() == ""
+    assert devices._lock(tmp_path / "lock") is None
+    server.end()
+    again = devices._lock(tmp_path / "lock")
+    assert again is not None
+    os.close(again)
+
+
+def test_a_question_may_come_in_parts() -> None:
+    """Its descriptors come with the first."""
+    with socketpair() as (giver, keeper), ThreadPoolExecutor(1) as threads:
+        giver.sendall(b'{"a"')
+        received = threads.submit(handover.receive, keeper)
+        giver.sendall(b': "b"}\n')
+        assert received.result() == ({"a": "b"}, [])
+
+
+def test_half_a_question_is_none() -> None:
+    """Who asked has ended."""
+    with socketpair() as (giver, keeper):
+        giver.sendall(b'{"a"')
+        giver.close()
+        with pytest.raises(ValueError, match="delimiter"):
+            handover.receive(keeper)
 
 
 def test_one_that_cannot_be_prepared_is_a_sentence(place: Place) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.declared_services import DeclaredService
+from paddock.declared_services import DeclaredService, Holding
+from paddock.engines.local.devices import Lease
 from paddock.engines.local.services import Services
 from paddock.engines.request import RunRequest
 from paddock.services.ports import Ports
@@ -50,6 +51,22 @@ def test_a_service_that_names_its_port_has_another_one_for_each_worker(tmp_path:
     assert web.command == ("serve", f"127.0.0.1:{web.port}", "{{web.port}}", "{other}")
     assert web.environment == {"PORT": str(web.port)}
     assert web.readiness == {"httpGet": {"path": "/", "port": web.port}, "periodSeconds": 5}
+
+
+def test_a_service_with_hardware_is_only_theirs_who_hold_some(tmp_path: Path, ports: Ports) -> None:
+    """Its process is told of the devices."""
+    (tmp_path / "facts").mkdir()
+    tpu = replace(WEB, name="tpu", hardware=Holding(kind="coral", resource="a.b/coral"))
+    request = RunRequest(run_id="any", root=tmp_path, working_directory=tmp_path, services=[WEB, tpu])
+    services = Services(request)
+    held = {"tpu": Lease({"PADDOCK_DEVICES_CORAL": "{}"})}
+    equipped = {one.name: one for one in services.give("gw0", tmp_path, ports, held).wanted}
+    assert equipped["tpu"].environment["PADDOCK_DEVICES_CORAL"] == "{}"
+    assert "PADDOCK_DEVICES_CORAL" not in equipped["web"].environment
+    plain = services.give("gw1", tmp_path, ports)
+    assert "web" in {one.name for one in plain.wanted}
+    assert "tpu" not in {one.name for one in plain.wanted}
+    assert "PADDOCK_TPU_HOST" not in plain.variables
 
 
 def test_a_fixed_port_is_one_workers_and_the_others_are_told(tmp_path: Path, ports: Ports) -> None:
