@@ -32,6 +32,7 @@ class Kind(StrEnum):
     NODE_GONE = "node-gone"
     NODE_REFUSED = "node-refused"
     DEVICE_REFUSED = "device-refused"
+    DEVICE_SICK = "device-sick"
     RUNTIME_GONE = "runtime-gone"
     POD_FAILED = "pod-failed"
     DEADLINE = "deadline"
@@ -120,6 +121,11 @@ TABLE: Mapping[Kind, Row] = {
         Fate.PASSING,
         "The node{node} refused its pod for want of a device: {message}",
         "Look at the device plugin's log and at who holds the devices.",
+    ),
+    Kind.DEVICE_SICK: Row(
+        Fate.PASSING,
+        "The device {device} that it held was sick {when}: {reason}",
+        "Look at the device, and at what the test did to it. Its remaining tests go to workers with another one.",
     ),
     Kind.RUNTIME_GONE: Row(
         Fate.PASSING,

@@ -12,7 +12,7 @@ import pytest
 
 from paddock.engines.local.engine import LocalEngine
 from paddock.errors import InfrastructureError
-from paddock.plugin import engine_factory, facts, remote, worker
+from paddock.plugin import engine_factory, facts, probing, remote, worker
 from paddock.plugin.ledger import Exit
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
@@ -61,6 +61,8 @@ class Alone:
         self._set({name: remote.substituted(text, values) for name, text in self.settings.templates.items()})
         self._config.args = [remote.substituted(argument, values) for argument in self._config.args]
         worker.complete(self._config, ours)
+        if probes := probing.told(self.settings.hardware, self.settings.devices):
+            self._config.pluginmanager.register(probing.Probing(probes, lambda _: None), "paddock-probing")
 
     def pytest_report_header(self) -> str:
         """Name the run, whose id its names hold."""

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from paddock.errors import InfrastructureError, UsageError
-from paddock.plugin import auto, coverage_data, engine_factory, environment, examples, facts, fixtures, remote, reruns
+from paddock.plugin import (
+    auto,
+    coverage_data,
+    engine_factory,
+    environment,
+    examples,
+    facts,
+    fixtures,
+    probing,
+    remote,
+    reruns,
+)
 from paddock.plugin.attempts import Attempts
 from paddock.plugin.books import Books
 from paddock.plugin.closing import PLUGIN as CLOSING
@@ -68,7 +79,7 @@ class Controller:
         self._progress = Progress(self.terminal)
         known = placeholders.variables(settings.services)
         told = facts.told(config, settings.templates, known) | fixtures.told(settings.fixture_choices())
-        told = {**told, "retries": settings.retry}
+        told = {**told, "retries": settings.retry, "probes": probing.told(settings.hardware, settings.devices)}
         doings = Doings(self._note)
         self._courses = Courses(lambda worker: self.engine.way(worker) if self.engine else Way())
         self._live = Live(config, self.terminal, self._courses)
@@ -127,6 +138,9 @@ class Controller:
     def _assist(self, worker: str, order: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.engine is None:
             raise InfrastructureError(f"the worker {worker} asked for something before its engine was there")
+        if probing.SICK in order:
+            self._losses.device_is_sick(worker, order[probing.SICK])
+            return {"failure": ""}
         return self.engine.assist(worker, order)
 
     def _note(self, worker: str, doing: Doing) -> None:

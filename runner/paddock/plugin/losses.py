@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from paddock.errors import LeaseError
+from paddock.namespaces import causes
 from paddock.plugin import junit
 from paddock.plugin.replacing import Place, Replacements
 from paddock.plugin.xdist_seam import max_restarts
@@ -71,6 +72,10 @@ class Losses:
             self._terminal.line(f"{worker} was lost{f' while it ran {test}' if test else ''}: {cause}", yellow=True)
         self._note(worker, cause, str(cause or ""))
         self._vacant = self._replacements.lost(worker, cause, worked=True)
+
+    def device_is_sick(self, worker: str, sick: Mapping[str, str]) -> None:
+        """Note why a worker is about to go, in its own words; from any thread, before it is lost."""
+        self._causes[worker] = causes.tell(causes.Kind.DEVICE_SICK, **sick)
 
     def explain(self, report: pytest.TestReport) -> Cause | None:
         """Add to a crashed test's report why its worker went away, and return it."""

@@ -25,7 +25,8 @@ KEY = "paddock"
 a channel that takes a channel for each connection to it), ``placeholders`` (name -> variable of this process that holds
 its value), ``orders`` (a channel for what tests ask of their worker's place, see ``plugin.assisting``),
 ``environment`` (variable -> template), ``services`` (those that placeholders use), ``fixtures`` (see
-``plugin.fixtures``), ``shows_output`` (whether -s was given), and ``retries`` (how often a failed test runs again)."""
+``plugin.fixtures``), ``shows_output`` (whether -s was given), ``retries`` (how often a failed test runs again), and
+``probes`` (kinds of hardware that it holds, see ``plugin.probing``)."""
 
 STACKS = "PADDOCK_STACKS"
 STACKS_SIGNAL = signal.SIGRTMAX - 3

@@ -15,7 +15,7 @@ import pytest
 from paddock.errors import LeaseError
 from paddock.fixtures import ordering
 from paddock.fixtures.services import await_service
-from paddock.plugin import examples, marks, remote, timing, usage
+from paddock.plugin import examples, marks, probing, remote, timing, usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -30,6 +30,8 @@ def prepare(config: pytest.Config, ours: Mapping[str, Any]) -> None:
         config.stash[ordering.KEY] = ordering.by_channel(ours["orders"])
     config.pluginmanager.register(timing.SharedTime(), "paddock-timing")
     config.pluginmanager.register(usage.Meter(), "paddock-usage")
+    if ours.get("probes"):
+        config.pluginmanager.register(probing.Probing(ours["probes"], probing.leaving(config)), "paddock-probing")
     complete(config, ours)
     if ours.get("shows_output"):
         config.pluginmanager.register(Output(), "paddock-output")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 WITHIN = 60.0
 NODES = {"-n3": ["/dev/full", "/dev/zero"], "-n2": ["/dev/random", "/dev/urandom"], "-n0": ["/dev/null"]}
-NODES |= {"-n4": ["/dev/ptmx", "/dev/tty"], "-n1": ["/dev/kmsg"]}
+NODES |= {"-n1": ["/dev/kmsg"]}
 """Devices that every machine has and nobody hands out: they stand in for accelerators, each test's for its own."""
 TESTS = """
     import os, pathlib, time
@@ -53,6 +55,18 @@ def workers(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
     for node in NODES[request.param]:
         lock_of(node).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[str]]:
+    """Two device nodes of the test's own."""
+    ends = [os.openpty() for _ in range(2)]
+    names = [os.ttyname(theirs) for _, theirs in ends]
+    yield names
+    for descriptor in (one for pair in ends for one in pair):
+        os.close(descriptor)
+    for name in names:
+        lock_of(name).unlink(missing_ok=True)
 
 
 def files(workers: str) -> dict[str, str]:
@@ -125,7 +139,7 @@ def test_uses_it(n, accelerator_service, inference_service):
     with urllib.request.urlopen(accelerator_service.url, timeout=10) as answer:
         path, = json.load(answer)
     assert path not in os.environ.get("PADDOCK_DEVICES_TESTER", "")
-    pathlib.Path(f"used-{WORKER}-{path[5:]}").touch()
+    pathlib.Path(f"used-{WORKER}-{path[5:].replace('/', '-')}").touch()
     wait_until(lambda: len(list(pathlib.Path().glob("used-*"))) >= HOLDERS, 30)
     if n == 0 and CRASH and not pathlib.Path("crashed").exists():
         pathlib.Path("crashed").touch()
@@ -134,15 +148,15 @@ def test_uses_it(n, accelerator_service, inference_service):
 @pytest.mark.hardware("tester", count=COUNT)
 def test_uses_both(accelerator_service, request):
     path = [*request.getfixturevalue("accelerator").paths, "none"][0] if COUNT > 1 else "none"
-    pathlib.Path(f"own-{WORKER}-{path[5:]}").touch()
+    pathlib.Path(f"own-{WORKER}-{path[5:].replace('/', '-')}").touch()
 
 @pytest.mark.parametrize("n", range(8))
 def test_plain(n): pass
 """
 
 
-def serving(project: Path, workers: str, count: int, *, holders: int = 1, crash: bool = False) -> dict[str, str]:
-    declared = DECLARED.format(nodes=NODES[workers]).replace("{here}", str(project))
+def serving(project: Path, nodes: list[str], count: int, *, holders: int = 1, crash: bool = False) -> dict[str, str]:
+    declared = DECLARED.format(nodes=nodes).replace("{here}", str(project))
     tests = ASKING.replace("COUNT", str(count)).replace("CRASH", str(crash)).replace("HOLDERS", str(holders))
     return {"pyproject.toml": declared, "service.py": SERVICE, "test_devices.py": tests}
 
@@ -151,30 +165,28 @@ def used(project: Path, what: str = "used") -> set[tuple[str, str]]:
     return {(worker, device) for _, worker, device in (one.name.split("-", 2) for one in project.glob(f"{what}-*"))}
 
 
-@pytest.mark.parametrize("workers", ["-n4"], indirect=True)
-def test_a_service_holds_its_workers_device(run: Run, tmp_path: Path, workers: str) -> None:
+def test_a_service_holds_its_workers_device(run: Run, tmp_path: Path, terminals: list[str]) -> None:
     """Two of four workers have such a service, each with a device of its own, and nobody else runs its tests."""
     project = tmp_path / "project"
-    result = run(workers, ASKED, files=serving(project, workers, 1, holders=2))
+    result = run("-n4", "-x", ASKED, files=serving(project, terminals, 1, holders=2))
     assert (result.code, result.counts) == (0, {"passed": 17}), result
     assert len({device for _, device in used(project)}) == len({worker for worker, _ in used(project)}) == 2
 
 
-@pytest.mark.parametrize("workers", ["-n4"], indirect=True)
-def test_a_service_holds_one_device_and_its_worker_another(run: Run, tmp_path: Path, workers: str) -> None:
+def test_a_service_holds_one_device_and_its_worker_another(run: Run, tmp_path: Path, terminals: list[str]) -> None:
     """Of the two that the worker's place has."""
     project = tmp_path / "project"
-    result = run(workers, f"{ASKED}=2", files=serving(project, workers, 2))
+    result = run("-n4", f"{ASKED}=2", files=serving(project, terminals, 2))
     assert (result.code, result.counts) == (0, {"passed": 17}), result
     ((worker, theirs),), ((same, own),) = used(project), used(project, "own")
-    assert (worker, {theirs, own}) == (same, {node[5:] for node in NODES[workers]})
+    assert (worker, {theirs, own}) == (same, {node[5:].replace("/", "-") for node in terminals})
 
 
 @pytest.mark.parametrize("workers", ["-n1"], indirect=True)
 def test_who_replaces_a_lost_worker_has_its_services_device(run: Run, tmp_path: Path, workers: str) -> None:
     """The service of the one that was lost ends, and lets the device go."""
     project = tmp_path / "project"
-    result = run(workers, ASKED, "--paddock-wait=20", files=serving(project, workers, 1, crash=True))
+    result = run(workers, ASKED, "--paddock-wait=20", files=serving(project, NODES[workers], 1, crash=True))
     assert (result.code, result.counts) == (1, {"passed": 16, "failed": 1}), result
     assert used(project) == {("gw0", NODES[workers][0][5:]), ("gw1", NODES[workers][0][5:])}
 
@@ -183,9 +195,67 @@ def test_who_replaces_a_lost_worker_has_its_services_device(run: Run, tmp_path: 
 def test_without_workers_the_process_has_such_a_service(run: Run, tmp_path: Path, workers: str) -> None:
     """As it has devices."""
     project = tmp_path / "project"
-    result = run(workers, ASKED, files=serving(project, workers, 1))
+    result = run(workers, ASKED, files=serving(project, NODES[workers], 1))
     assert (result.code, result.counts) == (0, {"passed": 17}), result
     assert {worker for worker, _ in used(project)} == {"master"}
+
+
+BREAKING = """
+import os, pathlib
+import pytest
+
+WORKER = os.environ["PADDOCK_WORKER"]
+HERE = pathlib.Path(__file__).parent
+
+@pytest.mark.hardware("tester")
+@pytest.mark.parametrize("n", range(12))
+def test_uses_one(n, accelerator):
+    (path,) = accelerator.paths
+    with (HERE / f"used-{WORKER}-{path[9:]}").open("a") as used:
+        used.write(f"{n} ")
+    if n == 0:
+        (HERE / f"broken-{path[9:]}").touch()
+
+@pytest.mark.parametrize("n", range(4))
+def test_plain(n): pass
+"""
+
+
+def breaking(project: Path, *nodes: str) -> dict[str, str]:
+    """A project whose first test breaks the device that it has: its kind's command says so."""
+    check = ["/bin/sh", "-c", 'test ! -e "$0/broken-${1##*/}" || { echo no answer; exit 1; }', str(project), "{path}"]
+    table = f"[tool.paddock.devices.tester]\npaths = {list(nodes)}\nhealth = {json.dumps(check)}\n"
+    return {"pyproject.toml": table, "test_devices.py": BREAKING}
+
+
+def test_the_rest_of_a_sick_devices_tests_run_on_other_workers(run: Run, tmp_path: Path, terminals: list[str]) -> None:
+    """The test that broke it is named and has its own verdict; no further one sees that device."""
+    project = tmp_path / "project"
+    result = run("-n2", ASKED, files=breaking(project, *terminals))
+    assert (result.code, result.counts) == (0, {"passed": 16}), result
+    assert re.search(r"gw\d was lost: The device \S+ of 'tester' that it held was sick after test_devices", result.out)
+    assert "test_devices.py::test_uses_one[0]: /bin/sh ended with 1: no answer. Look at the device" in result.out
+    runs = {name: (project / f"used-{name}").read_text().split() for name in map("-".join, used(project))}
+    (broken,) = project.glob("broken-*")
+    assert [tests[-1] for name, tests in runs.items() if name.endswith(broken.name.removeprefix("broken"))] == ["0"]
+    assert sorted(int(test) for tests in runs.values() for test in tests) == list(range(12))
+
+
+def test_with_no_other_device_the_rest_is_never_run_and_says_why(
+    run: Run, tmp_path: Path, terminals: list[str]
+) -> None:
+    """Whoever replaces the worker waits in vain for the device to be well again."""
+    result = run("-n1", ASKED, "--paddock-wait=2", files=breaking(tmp_path / "project", terminals[0]))
+    assert result.code != 0, result
+    assert "held by nobody any more; sick are /dev/pts/" in result.out
+    assert "(/bin/sh ended with 1: no answer)" in result.out
+
+
+def test_without_workers_the_rest_fails_with_the_reason(run: Run, tmp_path: Path, terminals: list[str]) -> None:
+    """There is nobody to move to."""
+    result = run("-n0", ASKED, files=breaking(tmp_path / "project", terminals[0]))
+    assert (result.code, result.counts) == (1, {"passed": 5, "error": 11}), result
+    assert "was sick after test_devices.py::test_uses_one[0]: /bin/sh ended with 1: no answer" in result.out
 
 
 def test_what_this_machine_has_not_is_refused(run: Run) -> None:

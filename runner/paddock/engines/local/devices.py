@@ -17,15 +17,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddock.deadlines import Deadline
 from paddock.devices.discovery import Machine
+from paddock.devices.probe import sickness
 from paddock.engines.patience import await_turn
 from paddock.errors import UsageError
 from paddock.specs import EVERY_WORKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from paddock.devices.resources import Device, Hardware
+    from paddock.devices.resources import Command, Device, Hardware
     from paddock.engines.request import RunRequest
 
     Locked = tuple[int, Device]
@@ -57,8 +59,16 @@ class Devices:
         UsageError: the run asks for what this machine has not, or cannot hand out.
     """
 
-    def __init__(self, request: RunRequest, machine: Machine | None = None, folder: Path | None = None) -> None:
-        self._request, self._folder = request, folder
+    def __init__(
+        self,
+        request: RunRequest,
+        machine: Machine | None = None,
+        folder: Path | None = None,
+        probe: Callable[[Device, Command | None], str] = sickness,
+    ) -> None:
+        self._request, self._folder, self._probe = request, folder, probe
+        self._sick: dict[str, tuple[str, Deadline]] = {}
+        """Path of a device -> why nobody gets it, until it is looked at again."""
         self._kinds = {one.kind: one for one in request.devices}
         self._found = {one.kind: _found(self._kinds.get(one.kind), one.count, machine) for one in request.hardware}
         self._wanted = {one.kind: one.count for one in request.hardware}
@@ -76,7 +86,9 @@ class Devices:
         if worker not in self._waiting:
             return ""
         holders = ", ".join(sorted(filter(None, map(_holder, self._files()))))
-        return f"its turn for {' and '.join(self._wanted)}; held by {holders or 'nobody any more'}"
+        sick = ", ".join(reason for reason, _ in self._sick.values())
+        held = f"its turn for {' and '.join(self._wanted)}; held by {holders or 'nobody any more'}"
+        return f"{held}; sick are {sick}" if sick else held
 
     def take(self, worker: str, given_up: threading.Event) -> Mapping[str, str]:
         """Return the variables of what a worker holds from now on: none, if others of the run do and no more are free.
@@ -140,7 +152,7 @@ class Devices:
         """Return a lease of all that a worker needs, or nothing."""
         held: dict[str, list[Locked]] = {}
         for kind, count in self._wanted.items():
-            held[kind] = self._first_free(self._found[kind], count)
+            held[kind] = self._first_free(self._kinds[kind], count)
             if len(held[kind]) < count:
                 _close(descriptor for locked in held.values() for descriptor, _ in locked)
                 return None
@@ -162,15 +174,29 @@ class Devices:
                 variables |= self._kinds[kind].environment_with([device for _, device in locked])
         return Lease(variables, tuple(descriptor for locked in held.values() for descriptor, _ in locked))
 
-    def _first_free(self, devices: Sequence[Device], count: int) -> list[Locked]:
+    def _first_free(self, kind: Hardware, count: int) -> list[Locked]:
         chosen: list[Locked] = []
-        for device in devices:
+        for device in self._found[kind.kind]:
             if len(chosen) < count and (descriptor := _lock(self._file(device))) is not None:
-                chosen.append((descriptor, device))
+                if self._is_well(device, kind):
+                    chosen.append((descriptor, device))
+                else:
+                    os.close(descriptor)
         return chosen
 
+    def _is_well(self, device: Device, kind: Hardware) -> bool:
+        """Return whether a device that nobody uses is well; a sick one is looked at again after its kind's period."""
+        path = device.paths[0]
+        if path in self._sick and not self._sick[path][1].passed:
+            return False
+        self._sick.pop(path, None)
+        if reason := self._probe(device, kind.health):
+            self._sick[path] = f"{path} ({reason})", Deadline(kind.health_period)
+        return path not in self._sick
+
     def _files(self) -> list[Path]:
-        return [self._file(device) for devices in self._found.values() for device in devices]
+        every = (device for devices in self._found.values() for device in devices)
+        return [self._file(device) for device in every if device.paths[0] not in self._sick]
 
     def _file(self, device: Device) -> Path:
         return (self._folder or _shared_folder()) / device.paths[0].strip("/").replace("/", "-")

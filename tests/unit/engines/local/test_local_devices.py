@@ -13,7 +13,7 @@ import pytest
 
 from paddock.declared_services import DeclaredService, Holding
 from paddock.devices.discovery import Machine
-from paddock.devices.resources import Hardware, Wanted
+from paddock.devices.resources import Command, Device, Hardware, Wanted
 from paddock.engines.local import devices
 from paddock.engines.local.devices import Devices
 from paddock.engines.request import RunRequest
@@ -43,6 +43,12 @@ class Runs:
     def __init__(self, machine: Machine, folder: Path) -> None:
         self._machine, self._folder = machine, folder
         self._made: list[Devices] = []
+        self.sick: dict[str, str] = {}
+        self.looks: list[str] = []
+
+    def probe(self, device: Device, _: Command | None) -> str:
+        self.looks.append(device.id)
+        return self.sick.get(device.id, "")
 
     def begin(
         self,
@@ -63,7 +69,7 @@ class Runs:
             wait=wait,
             services=services,
         )
-        self._made.append(Devices(replace(asked, hardware_workers=workers), self._machine, self._folder))
+        self._made.append(Devices(replace(asked, hardware_workers=workers), self._machine, self._folder, self.probe))
         return self._made[-1]
 
     def close(self) -> None:
@@ -111,6 +117,19 @@ def test_a_service_holds_its_part_and_the_worker_the_rest(runs: Runs) -> None:
     assert only.take("gw0", NEVER) == {}
     assert "gw0" in only
     assert "apex_0" in only.services("gw0")["inference"].variables["PADDOCK_DEVICES_CORAL"]
+
+
+def test_a_sick_device_is_nobodys(runs: Runs) -> None:
+    """Others are handed out; who waits for it says so, and looks at it no more often than its kind's period."""
+    runs.sick = {"apex_0": "it coughs"}
+    run = runs.begin("aa", wait=0.3, coral=1)
+    assert "apex_1" in run.take("gw0", NEVER)["PADDOCK_DEVICES_CORAL"]
+    assert run.take("gw1", NEVER) == {}
+    with pytest.raises(LeaseError, match=r"held by aa/gw0; sick are /dev/apex_0 \(it coughs\)"):
+        runs.begin("bb", wait=0.3, coral=1).take("gw0", NEVER)
+    assert runs.looks.count("apex_0") == 2
+    runs.sick = {}
+    assert "apex_0" in runs.begin("cc", coral=1).take("gw0", NEVER)["PADDOCK_DEVICES_CORAL"]
 
 
 def test_all_or_nothing_is_held(runs: Runs) -> None:
