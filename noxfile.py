@@ -38,10 +38,20 @@ SLOWEST = ("--durations=60", "--durations-min=5")
 """The whole set has a limit of time in CI: its output tells where that goes."""
 
 sessions.register(
-    *("parallel", "serial", "hardware", "validate"),
+    *("parallel", "serial"),
     install=["-e", "./examples/fire_watch", "--group", "examples/fire_watch/pyproject.toml:test"],
     folder="examples/fire_watch",
 )
+sessions.register(
+    "hardware",
+    # Not editable: the pod of its service has what is installed, and no sources.
+    install=[
+        *("./examples/edge_inference", "--group", "examples/edge_inference/pyproject.toml:test"),
+        *nox.project.load_toml(ROOT / "pyproject.toml")["project"]["optional-dependencies"]["device-plugin"],
+    ],
+    folder="examples/edge_inference",
+)
+sessions.register("validate")
 
 
 def install(session: nox.Session, *arguments: str) -> None:

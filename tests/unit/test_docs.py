@@ -43,7 +43,7 @@ def test_the_readme_names_commands_that_exist() -> None:
     """The README's sessions are sessions of the noxfile."""
     named = set(re.findall(r"nox -s (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     known = re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE)
-    assert named <= {*known, "parallel", "serial"}
+    assert named <= {*known, "parallel", "serial", "hardware"}
     assert "tests" in named
 
 
