@@ -44,7 +44,7 @@ def _serial(session: nox.Session, configuration: SessionConfiguration) -> None:
 
 def _hardware(session: nox.Session, configuration: SessionConfiguration) -> None:
     """Run the marked tests, each worker holding one of every kind that pyproject.toml knows."""
-    chosen = any(argument.startswith("--paddock-hardware") for argument in session.posargs)
+    chosen = any(argument.partition("=")[0] == "--paddock-hardware" for argument in session.posargs)
     hardware = () if chosen else ("--paddock-hardware=all",)
     run_tests(session, configuration, "-m", "hardware", *hardware, workers=configuration.workers, first=("devices",))
 

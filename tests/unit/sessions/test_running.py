@@ -71,6 +71,7 @@ def test_pytest_runs_with_the_projects_arguments_and_then_the_users() -> None:
         ((), ("--paddock-hardware=all",)),
         (("--paddock-hardware=coral",), ()),
         (("-k", "x"), ("--paddock-hardware=all",)),
+        (("--paddock-hardware-workers=1",), ("--paddock-hardware=all",)),
     ],
 )
 def test_the_hardware_session_runs_marked_tests_with_all_that_is_configured(
