@@ -69,7 +69,10 @@ FROM_OUTSIDE = {
     "bad input is one sentence": "test_bad_input_is_one_sentence_for_those_that_need_it",
     "a broker killed in a test": "test_a_broker_that_is_killed_in_a_test_comes_back_for_the_next",
 }
-ELSEWHERE = {"accelerator": ("local/test_devices.py", "test_hardware.py")}
+ELSEWHERE = {
+    "accelerator": ("local/test_devices.py", "test_hardware.py"),
+    "accelerator_service": ("local/test_devices.py", "test_accelerator_service.py"),
+}
 """Fixture -> the modules of tests that use it in the local engine and in namespaces."""
 
 
