@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     Looks = dict[str, Seen]
 
-GRACE = 2.0
-"""Seconds for what is already ending (a joined executor's thread, a killed child) to be gone."""
+GRACE = 15.0
+"""Seconds for what is already ending (a joined executor's thread, a killed child) to be gone; a machine that had other
+things to do took more than two."""
 
 _PAUSE = 0.01
 _LEFT = "left_behind"
