@@ -63,9 +63,8 @@ def client(request):
     if "connection" not in SHAPE:
         yield request.getfixturevalue("mqtt_client")
         return
-    broker = request.getfixturevalue("mqtt_broker")
     made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-    made.connect(broker.host, broker.port)
+    made.connect(os.environ["PADDOCK_BROKER_HOST"], int(os.environ["PADDOCK_BROKER_PORT"]))
     made.loop_start()
     time.sleep(CONNECT) if "sleeps" in SHAPE else wait_until(made.is_connected)
     yield made
@@ -154,8 +153,7 @@ def measured(folder: Path, broker: Mosquitto, shape: str) -> Seconds:
     source = str(Path(paddock.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH", "")]))
     plugin = [] if entry_points(group="pytest11", name="paddock") else ["-p", "paddock.plugin"]
-    reset = ["--paddock-broker-reset=never"] if shape else []
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *reset, str(folder)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, str(folder)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)

@@ -1,30 +1,30 @@
 """What a fresh database and a clean broker space cost a test: its set-up and tear-down, as pytest reports them.
 
 Tests of 20 ms on one worker, whose server keeps its data in memory; each subscribes, and leaves a retained message.
-Beside them stand tests that do nothing, back to back, so that nothing can be prepared while they run, and the naive
-way. What pytest itself needs for a test without any fixture is taken off. The median of the tests of 20 ms is the
-figure.
+Beside them stand tests that do nothing, back to back, so that nothing can be prepared while they run, what the server
+alone takes to clone and drop such a database, and the naive way. What pytest itself needs for a test without any
+fixture is taken off. The median of the tests of 20 ms is the figure.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from benchmarks._database_suite import run, write
 from benchmarks._shared import project
 from paddock import node
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, as the pod's volume is
 TESTS, OTHERS = 100, 30
 """Tests that count for the figure, and those of each kind that stand beside it."""
 WARM = 5
 """Tests of each kind that do not count: the first one fills the template."""
 SUITE = """
-import time
+import pathlib, time
+import psycopg
 import paho.mqtt.client as mqtt
 import pytest
 from paddock.fixtures.conditions import wait_until
@@ -65,10 +65,30 @@ def test_noop(database, mqtt_client, number):
 @some
 def test_naive(naive, naive_client, number):
     use(naive, naive_client)
+
+@pytest.fixture(scope="session")
+def bare_server(database_server):
+    with psycopg.connect(database_server.url, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE bare_template")
+        with psycopg.connect(database_server.url, dbname="bare_template", autocommit=True) as connection:
+            connection.execute(pathlib.Path("schema.sql").read_text())
+        yield admin
+        admin.execute("DROP DATABASE bare_template")
+
+@pytest.fixture
+def bare(bare_server):
+    bare_server.execute("CREATE DATABASE bare_copy TEMPLATE bare_template STRATEGY FILE_COPY")
+    yield
+    bare_server.execute("DROP DATABASE bare_copy")
+
+@some
+def test_bare(bare, number):
+    time.sleep(0.02)
 """
 KINDS = {
     "fresh": "a fresh database and a clean broker space, tests of 20 ms",
     "noop": "the same, tests that do nothing",
+    "bare": "a database cloned and dropped by hand, nothing ahead, no connection and no broker",
     "naive": "create, migrate, drop, and new connections to both",
 }
 
@@ -80,6 +100,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.engine == "kubernetes":
         node.up(report=print)
+    elif MEMORY.is_dir():
+        os.environ["TMPDIR"] = str(MEMORY)  # there the local engine keeps what servers write
     with project() as folder:
         found = measure(folder, options.engine)
     for kind, words in KINDS.items():
