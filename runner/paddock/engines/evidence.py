@@ -56,7 +56,7 @@ class Evidence:
 
     @property
     def begun(self) -> bool:
-        """Whether anything is kept, or was."""
+        """Whether anything is to be kept that ``finish`` has not told of."""
         return bool(self._threads)
 
     def finish(self, seconds: float) -> list[str]:

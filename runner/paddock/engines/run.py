@@ -261,7 +261,8 @@ class ClusterRun:
         """
         self._returns.hold()
         if passed and not self._are_wanted and not (self._witness and self._witness.keeps_anything):
-            self._release.begin([self._namespace(worker) for worker in list(self._credentials) if self._may_go(worker)])
+            going = [self._namespace(worker) for worker in list(self._credentials) if self._may_go(worker)]
+            self._release.begin(going, seconds=self._plan.limits.release)
 
     def _may_go(self, worker: str) -> bool:
         if self._namespace(worker) not in self._leases.namespaces:

@@ -72,7 +72,7 @@ class Release:
         deadline = Deadline(seconds)
         self._ends |= dict.fromkeys(kept, _KEPT)
         self._answered()
-        self.begin([name for name in namespaces if name not in kept], seconds=seconds)
+        self.begin([name for name in namespaces if name not in kept], seconds=deadline.remaining())
         self._answered()
         with _pods_deleted(self._cluster, list(self._asked), deadline, pods_seconds):
             return self._closed(namespaces)

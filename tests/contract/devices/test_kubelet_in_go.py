@@ -7,7 +7,6 @@ sides. ``kubelet_in_go`` is built from pinned modules; it shares nothing with th
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -62,7 +61,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("kubelet") / "kubelet"
     go = str(toolchain.find(print))
     command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false", f"-o={target}", "."]
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    environment = toolchain.environment()
     done = subprocess.run(command, cwd=SOURCES, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return target
