@@ -302,10 +302,9 @@ class Controller:
         if pause := self._books.tell_lost(len(self._unheard)):
             self._nodes.wake_after(pause)
 
-    def staff(self, left: Callable[[], Left]) -> None:
-        """Have as many workers as the rest of the run can use."""
-        if not self._nodes.is_ending:
-            self._staffing.staff(left)
+    def staff(self, left: Callable[[], Left]) -> bool:
+        """Have as many workers as the rest of the run can use; return whether some are still in reserve."""
+        return not self._nodes.is_ending and self._staffing.staff(left)
 
     def began_without(self) -> None:
         """Tell that the run has begun on fewer workers than it was given."""

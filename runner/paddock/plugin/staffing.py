@@ -92,16 +92,16 @@ class Staffing:
             if worker not in self._roster.awaited():
                 raise LeaseError(f"Nobody needs {worker} any more.")
 
-    def staff(self, left: Callable[[], Left]) -> None:
-        """Send home who comes for nothing, and ask for who is worth it."""
+    def staff(self, left: Callable[[], Left]) -> bool:
+        """Send home who comes for nothing, and ask for who is worth it; return whether some are still in reserve."""
         changes = self._roster.changes
         if changes == self._settled:
-            return
+            return False
         missing = self.missing()
         reserve = self._to_be_asked()
         if not missing and not reserve:
             self._settled = changes
-            return
+            return False
         found = left()
         for worker in self._too_many(missing, found):
             self._turn_away(worker)
@@ -111,6 +111,7 @@ class Staffing:
             if not is_worth_it(found, working + number, self._coming):
                 break
             self._ask(worker)
+        return found.openings > 0 and bool(self._unasked())
 
     def _too_many(self, missing: Sequence[str], found: Left) -> list[str]:
         """Return those who would find nothing to do: the ones that something keeps from coming, then the last."""

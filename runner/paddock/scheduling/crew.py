@@ -181,6 +181,15 @@ def fits(limit: int, worker: Worker, demand: Demand, others: Iterable[Worker], *
     return load + own <= limit
 
 
+def overdue(workers: Iterable[Worker], now: float, pace: float) -> float:
+    """Return the seconds by which the latest of the running tests is late.
+
+    What remains may be late by as much: expectations are all that is known of it, and a test that is not over has not
+    taught the run's pace anything yet.
+    """
+    return max((worker.overdue(now, pace) for worker in workers), default=0.0)
+
+
 def openings(waiting: Mapping[Demand, Sized], workers: Collection[Worker], seconds: float) -> Left:
     """Return what workers beside these would find to do, with ``seconds`` of work left in all.
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 STRAGGLERS = 2.0
 """Seconds that the first collected worker waits for the others: workers of one cluster start within about a second of
 one another, and tests shared out among all of them at once are shared out better than among the first alone."""
+LOOK_AGAIN = 1.0
+"""Seconds after which a run with workers in reserve looks around although nothing has happened: a fraction of what a
+worker takes to come."""
 
 
 class Stage(Enum):
@@ -63,8 +66,11 @@ class Outlook(Protocol):
     def after_event(self, *, finished: bool) -> None:
         """Look around after each event; ``finished`` says that nobody needs further workers."""
 
-    def staff(self, left: Callable[[], Left]) -> None:
-        """Look, after each event, whether there are too few or too many workers; ``left`` says what for."""
+    def staff(self, left: Callable[[], Left]) -> bool:
+        """Look, after each event, whether there are too few or too many workers; ``left`` says what for.
+
+        Returns whether time alone may call for one more: tests that take longer than expected bring no event.
+        """
 
     def began_without(self) -> None:
         """Hear that tests run while some workers are still to come."""
@@ -83,6 +89,7 @@ class Front(ABC):
         self._official: list[str] | None = None
         self._first = ""
         self._begin_by = self._tell_by = float("inf")
+        self._look_at = float("-inf")
         self._begun = self._finished = self._is_news_less = False
 
     # ---- what stands behind
@@ -151,11 +158,17 @@ class Front(ABC):
             self._look_around()
         finished = self._begun and self._is_over
         self._outlook.after_event(finished=finished)
-        if self._official is not None and not finished:
-            self._outlook.staff(self._left)
+        if self._official is not None and not finished and self._outlook.staff(self._left):
+            self._look_again()
         if self._begun and self._clock() >= self._tell_by:
             self._tell_missing()
         return finished
+
+    def _look_again(self) -> None:
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_AGAIN
+            self._outlook.wake_after(LOOK_AGAIN)
 
     def nothing_new(self) -> None:
         """Hear that the event which xdist is about to ask after changes nothing here: two of three are such."""

@@ -99,7 +99,7 @@ class PlannedScheduling(Front):
 
     def _left(self) -> Left:
         if self._planner is not None:
-            found = self._planner.openings()
+            found = self._planner.openings(self._clock())
             return replace(found, openings=found.openings + len(self._kept_back))
         alone = any(unit.demand.alone for unit in self._units)
         together = sum(not unit.demand.alone for unit in self._units)

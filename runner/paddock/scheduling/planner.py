@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from paddock.scheduling.alarms import Alarms
 from paddock.scheduling.commands import Close, Send, TakeBack
-from paddock.scheduling.crew import DRAWN, WORTH_MOVING, Worker, fits, openings
+from paddock.scheduling.crew import DRAWN, WORTH_MOVING, Worker, fits, openings, overdue
 from paddock.scheduling.pace import Pace
 from paddock.scheduling.pool import Pool
 from paddock.scheduling.units import FREE, Demand, Order
@@ -109,9 +109,11 @@ class Planner:
         """All workers that came and did not go."""
         return list(self._workers)
 
-    def openings(self) -> Left:
+    def openings(self, now: float) -> Left:
         """Return what more workers would find to do now, and the expected seconds of all that is not over."""
-        return openings(self._pools, self._workers.values(), (self._seconds + self._ahead) * self._pace.factor)
+        expected = (self._seconds + self._ahead) * self._pace.factor
+        crew = self._workers.values()
+        return openings(self._pools, crew, expected + overdue(crew, now, self._pace.factor))
 
     def wake_at(self) -> float | None:
         """Return when ``tick`` wants to be called, on the caller's clock."""

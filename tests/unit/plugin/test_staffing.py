@@ -129,13 +129,14 @@ def test_the_reserve_is_asked_for_when_there_is_more_to_do_than_was_known() -> N
     run = Run(5, known=1)
     run.now = 3.0
     collect(run.staff, run.roster, "gw0")
-    run.staff.staff(lambda: Left(40, 2.9))
+    assert not run.staff.staff(lambda: Left(0, 2.9))
+    assert run.staff.staff(lambda: Left(40, 2.9))
     assert run.asked() == []
     run.staff.staff(lambda: Left(40, 7.0))
     assert run.asked() == ["gw1", "gw2"]
-    run.staff.staff(lambda: Left(2, 700.0))
+    assert run.staff.staff(lambda: Left(2, 700.0))
     assert run.asked() == ["gw1", "gw2"]
-    run.staff.staff(lambda: Left(40, 700.0))
+    assert not run.staff.staff(lambda: Left(40, 700.0))
     assert run.asked() == ["gw1", "gw2", "gw3", "gw4"]
 
 

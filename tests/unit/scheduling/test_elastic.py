@@ -14,7 +14,7 @@ from xdist.scheduler import (
 )
 
 from paddock.scheduling import crashes
-from paddock.scheduling.elastic import STRAGGLERS, ElasticScheduling, Stage
+from paddock.scheduling.elastic import LOOK_AGAIN, STRAGGLERS, ElasticScheduling, Stage
 from paddock.scheduling.sizing import Left
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class FakeOutlook:
         self.stages: dict[str, Stage] = {}
         """Test -> how far it has come, where that is not begun."""
         self.left = Left(0, 0.0)
+        self.in_reserve = False
 
     def awaited(self) -> int:
         """Return how many are still to come."""
@@ -87,9 +88,10 @@ class FakeOutlook:
         """Return how many are still to come."""
         return self.coming
 
-    def staff(self, left: Callable[[], Left]) -> None:
+    def staff(self, left: Callable[[], Left]) -> bool:
         """Note what is left."""
         self.left = left()
+        return self.in_reserve
 
     def began_without(self) -> None:
         """Note the beginning."""
@@ -223,6 +225,20 @@ def test_tests_begin_without_stragglers(kind: Callable[..., Any]) -> None:
     assert ("without", 2) in session.outlook.told
     session.finish(first)
     assert sorted(session.ran) == TESTS
+
+
+def test_a_run_with_a_reserve_looks_around_while_nothing_happens() -> None:
+    """A test that takes longer than expected brings no event: one alarm at a time, and none without a reserve."""
+    session = Session(LoadScheduling, 1)
+    session.come("gw0")
+    assert ("wake", LOOK_AGAIN) not in session.outlook.told
+    session.outlook.in_reserve = True
+    session.look()
+    session.look()
+    assert session.outlook.told.count(("wake", LOOK_AGAIN)) == 1
+    session.now += LOOK_AGAIN
+    session.look()
+    assert session.outlook.told.count(("wake", LOOK_AGAIN)) == 2
 
 
 def test_no_beginning_is_told_where_there_is_nothing_to_begin(kind: Callable[..., Any]) -> None:

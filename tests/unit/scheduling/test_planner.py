@@ -383,7 +383,7 @@ def test_who_would_find_nothing_is_not_counted_on(
         name = next((name for name, tests in sent.items() if tests), None)
         if name is not None:
             obey(planner.complete(name, sent[name].pop(0), 0.1, 0.1 * step))
-    left = planner.openings()
+    left = planner.openings(0.1 * over)
     assert 0 <= left.openings <= len(units)
     assert left.seconds >= 0
     if not left.openings:
@@ -391,6 +391,14 @@ def test_who_would_find_nothing_is_not_counted_on(
         late = [command for command in told if isinstance(command, Send) and command.worker == "late"]
         assert all(demands[test].alone for command in late for test in command.tests)
         assert not [command for command in told if isinstance(command, TakeBack)]
+
+
+def test_what_remains_may_be_as_late_as_what_runs() -> None:
+    """A test that has gone on for longer than expected says that more workers may be of use, before it is over."""
+    planner = Planner(form(suite([0.01] * 9), "load"), known=True)
+    planner.join({"gw0": {}}, 0.0)
+    assert planner.openings(0.0).seconds == pytest.approx(0.09)
+    assert planner.openings(60.0).seconds == pytest.approx(60.08)
 
 
 def test_what_waits_is_first_for_those_who_have_nothing() -> None:
