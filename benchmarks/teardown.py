@@ -1,9 +1,10 @@
 """From the last test's result to the prompt, and until everything of the run is gone; with 4 workers and with 20.
 
 Against the API server's own time: as many namespaces with nothing in them, made, deleted at once, and waited for until
-they are gone. Both take turns in the same run; the medians make the ratio. Ours counts from the last test's result. All
-workers are there by then, and each has one test left. These end one after another within a few seconds, as tests of
-different lengths do, or all at the same moment (``--spread=0``), when every worker's interpreter ends at once.
+they are gone. Both take turns in the same run; the medians make the ratio. Ours counts from the last test's result, as
+the run itself hears of it. All workers are there by then, and each has one test left. These end one after another
+within a few seconds, as tests of different lengths do, or all at the same moment (``--spread=0``), when every worker's
+interpreter ends at once.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ def test_lasts(number, worker_id):
     end = float(os.environ["END"]) + int(worker_id[2:]) * float(os.environ["SPREAD"]) / {workers}
     time.sleep(max(0.0, end - time.time()))
 """
+CONFTEST = """
+import os, time
+from pathlib import Path
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" and "PYTEST_XDIST_WORKER" not in os.environ:
+        Path("last").write_text(str(time.monotonic()))
+"""
+"""In the run's own process, which hears of results before anybody can read of them; the clock is the machine's."""
 PYTEST = (sys.executable, "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Without a plugin that this environment has for Paddock's own tests, and which works in every worker at its end."""
 RESULT = re.compile(r"\[(gw\d+)\].*PASSED")
@@ -64,6 +74,7 @@ def main() -> None:
     cluster = connect.connect(connect.Choice(connect.EMBEDDED), access.plain_kubeconfig)
     ratios = []
     with project() as folder:
+        (folder / "conftest.py").write_text(CONFTEST)
         (folder / "test_nothing.py").write_text(SUITE.format(count=1, workers=1))
         ended(cluster, folder, 1, 0)  # images are made here, and unpacked on the node
         for workers in chosen.workers:
@@ -97,8 +108,8 @@ def ended(cluster: Cluster, folder: Path, workers: int, spread: float) -> tuple[
 
 
 def timed(argv: list[str], folder: Path, workers: int, spread: float) -> tuple[float, float]:
-    """Return when the last result was printed and when the process had ended."""
-    last, output, pipe, told = 0.0, [], subprocess.PIPE, set[str]()
+    """Return when the last result came and when the process had ended."""
+    output, pipe, told = [], subprocess.PIPE, set[str]()
     end = time.time() + COMING + COMING_EACH * workers
     environment = {**user_environment(), "END": str(end), "SPREAD": str(spread)}
     with subprocess.Popen(
@@ -108,13 +119,12 @@ def timed(argv: list[str], folder: Path, workers: int, spread: float) -> tuple[f
         for line in process.stdout:
             output.append(line)
             if found := RESULT.search(line):
-                last = time.perf_counter()
                 told.add(found[1])
         code = process.wait()
-        prompt = time.perf_counter()
+        prompt = time.monotonic()
     if code or len(told) < workers:
         raise SystemExit(f"the tests did not pass on all workers, but on {sorted(told)}:\n" + "".join(output))
-    return last, prompt
+    return float((folder / "last").read_text()), prompt
 
 
 def emptied(cluster: Cluster, count: int) -> float:
@@ -127,7 +137,7 @@ def emptied(cluster: Cluster, count: int) -> float:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(partial(make, cluster, labels), plain))
             watch.wait(lambda found: len(found) == count or None, Deadline(LIMIT))
-            started = time.perf_counter()
+            started = time.monotonic()
             list(pool.map(lambda name: cluster.delete(requests.delete(requests.NAMESPACE, name)), plain))
         return await_gone(watch) - started
     finally:
@@ -144,7 +154,7 @@ def await_gone(watch: Watch) -> float:
     """Return the time at which the last of the watched namespaces was gone."""
     if watch.wait(lambda found: (not found) or None, Deadline(LIMIT)) is None:
         raise SystemExit(f"still there: {sorted(watch.objects)}")
-    return time.perf_counter()
+    return time.monotonic()
 
 
 if __name__ == "__main__":

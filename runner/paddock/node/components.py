@@ -19,6 +19,10 @@ PYTHON = "python"
 """Stands for the supervisor's own interpreter, with this very Paddock: where those lie is no part of what a node is
 made of, or every environment would want another node."""
 
+AHEAD = -10
+"""Niceness of what answers for the whole cluster. On a cluster of many machines the control plane has its own; here
+pods that begin or end would keep it waiting, and with it everybody who watches them. Decision 171 has the figures."""
+
 
 class Check(Enum):
     """How readiness is found out."""
@@ -53,6 +57,8 @@ class Component:
     environment: Mapping[str, str] = field(default_factory=dict)
     essential: bool = True
     """Whether the node is not up without it."""
+    niceness: int = 0
+    """Added to the supervisor's own, as nice(1) counts: -20 is served first, 19 last."""
 
 
 def components(layout: NodeLayout) -> tuple[Component, ...]:
@@ -75,6 +81,7 @@ def _etcd(layout: NodeLayout) -> Component:
     unused = "http://127.0.0.1:2380"  # a lone member is never called by peers, but must name an address of this form
     return Component(
         name="etcd",
+        niceness=AHEAD,
         arguments=(
             str(layout.binaries.kubernetes / "etcd"),
             "--name=paddock",
@@ -116,6 +123,7 @@ def _api_server(layout: NodeLayout) -> Component:
     keys = layout.keys
     return Component(
         name="kube-apiserver",
+        niceness=AHEAD,
         arguments=(
             str(layout.binaries.kubernetes / "kube-apiserver"),
             f"--etcd-servers=unix://{layout.etcd_socket}",
@@ -155,6 +163,7 @@ def _controller_manager(layout: NodeLayout) -> Component:
     keys = layout.keys
     return Component(
         name="kube-controller-manager",
+        niceness=AHEAD,
         arguments=(
             str(layout.binaries.kubernetes / "kube-controller-manager"),
             *_client_flags(layout, "controller-manager"),

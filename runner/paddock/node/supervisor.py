@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ from paddock.node.statuses import read_record
 from paddock.node.supervision import Happening, Supervision
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from paddock.node.components import Component
     from paddock.node.layout import NodeLayout
     from paddock.node.supervision import Record
@@ -51,7 +53,7 @@ class ProcessLauncher:
 
     def spawn(self, component: Component) -> ProcessIdentity | None:
         """Start a component in a session of its own, its output appended to its log."""
-        with _log(self._layout.logs / f"{component.name}.log").open("ab") as log:
+        with _log(self._layout.logs / f"{component.name}.log").open("ab") as log, _nicer_by(component.niceness):
             try:
                 child = subprocess.Popen(
                     _command(component),
@@ -66,6 +68,7 @@ class ProcessLauncher:
                 log.write(f"{component.arguments[0]}: {error}\n".encode())
                 return None
         self._children[child.pid] = child
+        _place_session(child.pid)
         process = identify(child.pid)
         if process is not None:
             self.adopt(component, process)
@@ -102,6 +105,25 @@ class ProcessLauncher:
             poller.poll()
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _nicer_by(difference: int) -> Iterator[None]:
+    """Start processes with another niceness than this one's: on Linux it is a thread's, and inherited."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):  # root in a container may lack CAP_SYS_NICE; all are equal then
+        os.setpriority(os.PRIO_PROCESS, 0, usual + difference)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, usual)
+
+
+def _place_session(pid: int) -> None:
+    """Have a process's session be as nice as it is: where the kernel groups by session, niceness counts only within."""
+    with suppress(OSError):  # a kernel without autogroups, see sched(7), or a process that has ended
+        niceness = os.getpriority(os.PRIO_PROCESS, pid)
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def environment(layout: NodeLayout, component: Component) -> dict[str, str]:

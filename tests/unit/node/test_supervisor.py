@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import queue
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +26,6 @@ from tests.unit.node.layouts import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from paddock.node.layout import NodeLayout
 
@@ -84,6 +85,24 @@ def test_output_goes_to_the_components_log_and_a_huge_log_begins_anew(
             pass
     assert (here.logs / "part.log").read_text() == "out\nerr\n"
     assert (here.logs / "part.log.old").read_text() == "out\nerr\n"
+
+
+@pytest.mark.parametrize("niceness", [0, 3])
+def test_who_is_served_first_is_said_of_the_process_and_of_its_session(
+    here: NodeLayout, events: Events, niceness: int
+) -> None:
+    """Of the process itself, its threads inherit it; of the session where the kernel groups tasks so (sched(7))."""
+    launcher = ProcessLauncher(here, events)
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    process = launcher.spawn(shell("exec sleep 600", niceness=niceness))
+    assert process is not None
+    found = os.getpriority(os.PRIO_PROCESS, process.pid)
+    session = Path(f"/proc/{process.pid}/autogroup")
+    group = session.read_text().rpartition(" ")[2] if session.exists() else str(found)
+    launcher.kill(process)
+    assert next_event(events).event is not None
+    assert (found, int(group)) == (usual + niceness, usual + niceness)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == usual
 
 
 def test_a_program_that_is_missing_is_told_in_its_log(here: NodeLayout, events: Events) -> None:
