@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
     from paddock.devices.holders import Supply
     from paddock.engines.request import RunRequest
+    from paddock.namespaces.turns import Queue
     from paddock.specs import Cause
 
 _LOOK_EVERY = 2.0
@@ -41,14 +42,14 @@ class Turn:
         self._given_up = threading.Event()
         self._words = ""
 
-    def enter(self) -> bool:
-        """Begin to wait, if that is needed; an account that may not look leaves it to the scheduler.
+    def enter(self, found: Sequence[Supply]) -> bool:
+        """Begin to wait, if that is needed by what was ``found`` on nodes; who may not see records does not.
 
         Raises:
             ClusterError: nobody could be asked.
         """
         with suppress(NotAllowed):
-            self._look()
+            self._note(self._turns.look(), found)
             if self._words:
                 self._turns.enter()
         return bool(self._words)
@@ -96,12 +97,11 @@ class Turn:
 
     def _is_now(self) -> bool | None:
         with suppress(ClusterError):  # asked again: whoever waits has the time
-            self._look()
+            self._note(self._turns.look(), hardware.supplies(self._cluster))
         return None if self._words else True
 
-    def _look(self) -> None:
+    def _note(self, queue: Queue, found: Sequence[Supply]) -> None:
         """Note what there is to wait for: nothing, if nobody comes before this run and there is hardware for a pod."""
-        queue, found = self._turns.look(), hardware.supplies(self._cluster)
         if not queue.before and hardware.places_with(self._request, found):
             self._words = ""
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from paddock import names
 from paddock.cluster import requests
 from paddock.devices.resources import Wanted
-from paddock.engines import turn
+from paddock.engines import hardware, turn
 from paddock.engines.request import RunRequest
 from paddock.engines.turn import Turn
 from paddock.errors import ClusterError, LeaseError, NotAllowed
 from paddock.namespaces import records
 from paddock.namespaces.turns import ahead
+
+if TYPE_CHECKING:
+    from paddock.devices.holders import Supply
 
 CORAL = "paddock.dev/coral"
 WAITS = f"It waits for its turn for {CORAL}, place 2; held by aa/gw0 (ann@host, since 2026-11-22T10:00:00Z)."
@@ -62,6 +65,10 @@ def turn_of(cluster: object, run: str, wait: float = 60.0, *, gone: str = "") ->
     return Turn(cast("Any", cluster), "gw0", asked, lambda holder: bool(gone) and holder.startswith(gone))
 
 
+def on_nodes(cluster: object) -> list[Supply]:
+    return hardware.supplies(cast("Any", cluster))
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "_LOOK_EVERY", 0.001)
@@ -81,20 +88,20 @@ def test_a_run_whose_hardware_is_free_does_not_wait() -> None:
     """And says nothing in its record; nor does one whose account may not look."""
     cluster = Cluster(record("aa", 0), holder="")
     free = turn_of(cluster, "bb")
-    assert not free.enter()
+    assert not free.enter(on_nodes(cluster))
     assert (free.words_for("gw0"), free.cause_of("gw0"), cluster.said) == ("", None, [])
 
     def refuse(*_: Any, **__: Any) -> None:
         raise NotAllowed("no")
 
-    assert not turn_of(SimpleNamespace(list_objects=refuse), "bb").enter()
+    assert not turn_of(SimpleNamespace(list_objects=refuse), "bb").enter([])
 
 
 def test_place_and_holders_are_told_of_the_worker_that_waits() -> None:
     """Whose run it is, and since when; the other workers of the run wait for nothing."""
     cluster = Cluster(record("aa", 0), record("bb", 1, CORAL), record("cc", 2, CORAL))
     made = turn_of(cluster, "cc")
-    assert made.enter()
+    assert made.enter(on_nodes(cluster))
     assert cluster.said == [CORAL]
     cause = made.cause_of("gw0")
     assert cause is not None
@@ -109,7 +116,7 @@ def test_a_run_goes_on_when_it_is_first_and_something_is_free() -> None:
     """It stays the first until its pod has what it waited for; errors of the cluster are outlasted."""
     cluster = Cluster(record("aa", 0), record("bb", 1, CORAL), record("cc", 2, CORAL))
     made = turn_of(cluster, "cc")
-    assert made.enter()
+    assert made.enter(on_nodes(cluster))
     look, steps = cluster.list_objects, iter(["down", "freed", "first"])
 
     def go_on(kind: requests.Kind, **options: Any) -> list[Any]:
@@ -132,15 +139,15 @@ def test_a_run_goes_on_when_it_is_first_and_something_is_free() -> None:
 def test_nobody_waits_for_a_run_that_has_gone() -> None:
     """One of this machine is known to have gone at once; any other by its record's not being renewed."""
     cluster = Cluster(record("bb", 1, CORAL), record("cc", 2, CORAL), holder="")
-    assert turn_of(cluster, "cc").enter()
-    assert not turn_of(cluster, "cc", gone="ann@").enter()
+    assert turn_of(cluster, "cc").enter(on_nodes(cluster))
+    assert not turn_of(cluster, "cc", gone="ann@").enter(on_nodes(cluster))
 
 
 def test_whoever_waits_in_vain_is_told_so() -> None:
     """With what it waited for as the cause; and its place is free for others."""
     cluster = Cluster(record("aa", 0), record("bb", 1, CORAL), record("cc", 2, CORAL))
     made = turn_of(cluster, "cc", wait=0.01)
-    assert made.enter()
+    assert made.enter(on_nodes(cluster))
     with pytest.raises(LeaseError, match=r"waited for 0\.01 s in vain"), made.awaited_by("gw0"):
         pytest.fail("it is not its turn")
     cause = made.cause_of("gw0")
@@ -153,7 +160,7 @@ def test_the_end_of_the_run_ends_the_wait() -> None:
     """So does a worker that is not needed any more; another worker's end does not."""
     cluster = Cluster(record("aa", 0), record("cc", 2, CORAL))
     made = turn_of(cluster, "cc")
-    assert made.enter()
+    assert made.enter(on_nodes(cluster))
     failures: list[str] = []
 
     def wait() -> None:
