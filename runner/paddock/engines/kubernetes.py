@@ -17,6 +17,7 @@ from paddock.engines.preparation import check, has_gone, holder, prepare
 from paddock.engines.reuse import begin
 from paddock.engines.turn import Turn
 from paddock.errors import LeaseError
+from paddock.namespaces.forecast import Forecast
 from paddock.specs import Account, Way
 from paddock.workers.sources import SharedArchive
 
@@ -57,6 +58,7 @@ class KubernetesEngine:
         self._simulated: hardware.SimulatedHardware | None = None
         self._turn: Turn | None = None
         self._remarks: list[str] = []
+        self._forecast = Forecast()
         self._creating = threading.Lock()
 
     def begin(self, workers: Sequence[str]) -> None:
@@ -86,6 +88,10 @@ class KubernetesEngine:
     def holds_hardware(self, worker: str) -> bool:
         """Return whether the worker's pod has the devices; see ``engines.protocol.Engine.holds_hardware``."""
         return self._made is not None and self._made.holds_hardware(worker)
+
+    def foretell(self, seconds: float | None) -> None:
+        """Have the run's record say it; see ``engines.protocol.Engine.foretell``."""
+        self._forecast.note(seconds)
 
     def note(self, worker: str, doing: Doing) -> None:
         """Show what a worker is at; see ``engines.protocol.Engine.note``."""
@@ -176,11 +182,22 @@ class KubernetesEngine:
             self._turn = self._taken_turn(prepared.cluster, run, workers[0], found) if found is not None else None
             for worker in workers[1:] if self._turn else workers:
                 run.add(worker)
+        if self._request.hardware:
+            self._keep_told(prepared.cluster, run)
         return run
+
+    def _keep_told(self, cluster: Cluster, run: ClusterRun) -> None:
+        """Have the run's record say how long it needs its hardware, from now on with each renewal."""
+
+        def tell() -> None:
+            self._forecast.tell(cluster, self._request.run_id)
+
+        tell()
+        run.heart.beside = tell
 
     def _taken_turn(self, cluster: Cluster, run: ClusterRun, worker: str, found: Sequence[Supply]) -> Turn | None:
         """Return the turn that ``worker`` has to wait for, if it has: others hold all hardware, or wait already."""
-        turn = Turn(cluster, worker, self._request, has_gone)
+        turn = Turn(cluster, worker, self._request, has_gone, self._forecast)
         if not turn.enter(found):
             return None
         run.expect(worker)

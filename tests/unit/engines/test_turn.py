@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -18,21 +20,26 @@ from paddock.engines import hardware, turn
 from paddock.engines.request import RunRequest
 from paddock.engines.turn import Turn
 from paddock.errors import ClusterError, LeaseError, NotAllowed
-from paddock.namespaces import records
+from paddock.namespaces import records, turns
+from paddock.namespaces.forecast import Forecast
 from paddock.namespaces.turns import ahead
 
 if TYPE_CHECKING:
     from paddock.devices.holders import Supply
 
 CORAL = "paddock.dev/coral"
-WAITS = f"It waits for its turn for {CORAL}, place 2; held by aa/gw0 (ann@host, since 2026-11-22T10:00:00Z)."
+NOW = datetime(2026, 11, 22, 10, 1, tzinfo=UTC)
+HELD = f"It waits for its turn for {CORAL}, place 2; held by aa/gw0 (ann@host, since 2026-11-22T10:00:00Z)"
+WAITS = f"{HELD}; no estimate: the run aa has no recorded durations."
 
 
-def record(run: str, began: int, *waits_for: str) -> dict[str, Any]:
+def record(run: str, began: int, *waits_for: str, **more: str) -> dict[str, Any]:
     made = records.manifest(run, "ann@host/12/ab/34")
+    said = {names.WAITS_FOR: " ".join(waits_for)} if waits_for else {}
+    keys = {"needs": names.NEEDS, "until": names.HOLDS_UNTIL}
     made["metadata"] |= {
         "creationTimestamp": f"2026-11-22T10:00:{began:02}Z",
-        "annotations": {names.WAITS_FOR: " ".join(waits_for)} if waits_for else None,
+        "annotations": said | {keys[name]: text for name, text in more.items()} or None,
     }
     return made
 
@@ -42,6 +49,7 @@ class Cluster:
 
     def __init__(self, *found: dict[str, Any], holder: str = "aa") -> None:
         self.records, self.holder, self.said = list(found), holder, list[object]()
+        self.needs, self.until = list[object](), list[str]()
 
     def list_objects(self, kind: requests.Kind, **_: Any) -> list[Any]:
         if kind == requests.LEASE:
@@ -54,15 +62,25 @@ class Cluster:
         return [{"metadata": {"labels": labels}, "spec": spec}] if self.holder else []
 
     def send(self, request: Any, **_: Any) -> dict[str, Any]:
-        self.said.append(request.body["metadata"]["annotations"][names.WAITS_FOR])
+        said = request.body["metadata"]["annotations"]
+        self.said += [said[names.WAITS_FOR]] if names.WAITS_FOR in said else []
+        self.needs += [said[names.NEEDS]] if names.NEEDS in said else []
+        self.until += [said[names.HOLDS_UNTIL]] if names.HOLDS_UNTIL in said else []
         return {}
 
+    def time(self) -> datetime:
+        return NOW
 
-def turn_of(cluster: object, run: str, wait: float = 60.0, *, gone: str = "") -> Turn:
+
+ONE = (Wanted(kind="coral", count=1, resource=CORAL),)
+
+
+def turn_of(cluster: object, run: str, wait: float = 60.0, *, gone: str = "", wanted: tuple[Wanted, ...] = ONE) -> Turn:
     here = Path("/srv/project")
-    wanted = (Wanted(kind="coral", count=1, resource=CORAL),)
     asked = RunRequest(run_id=run, root=here, working_directory=here, hardware=wanted, wait=wait)
-    return Turn(cast("Any", cluster), "gw0", asked, lambda holder: bool(gone) and holder.startswith(gone))
+    forecast = Forecast()
+    forecast.note(90.0)
+    return Turn(cast("Any", cluster), "gw0", asked, lambda holder: bool(gone) and holder.startswith(gone), forecast)
 
 
 def on_nodes(cluster: object) -> list[Supply]:
@@ -112,6 +130,39 @@ def test_place_and_holders_are_told_of_the_worker_that_waits() -> None:
         assert cluster.said == [CORAL]
 
 
+@pytest.mark.parametrize(
+    ("until", "needs", "words"),
+    [
+        ("2026-11-22T10:03:00+00:00", turns.need({CORAL: 1}, 60), "expected in about 3 min"),
+        ("2026-11-22T10:01:20+00:00", turns.need({CORAL: 1}, None), "no estimate: the run bb has no recorded {}"),
+        ("2026-11-22T10:01:20+00:00", "[]", "no estimate: the run bb has no recorded {}"),
+        ("2026-11-22T09:50:00+00:00", turns.need({CORAL: 1}, 1), "no estimate: the run aa takes longer than it {}"),
+        ("tomorrow", turns.need({CORAL: 1}, 1), "no estimate: the run aa has no recorded {}"),
+    ],
+)
+def test_the_time_of_the_turn_is_told(until: str, needs: str, words: str) -> None:
+    """By what those who hold the hardware and those who come before say of themselves; else whose word is missing."""
+    cluster = Cluster(record("aa", 0, until=until), record("bb", 1, CORAL, needs=needs), record("cc", 2, CORAL))
+    made = turn_of(cluster, "cc")
+    assert made.enter(on_nodes(cluster))
+    cause = made.cause_of("gw0")
+    assert cause is not None
+    end = "expected" if "longer" in words else "durations"
+    assert cause.sentence == f"{HELD}; {words.format(end)}."
+    assert cluster.needs == [turns.need({CORAL: 1}, 90.0)]
+
+
+def test_free_devices_that_do_not_help_are_no_reason_for_hope() -> None:
+    """One on each of two nodes, where a pod needs two."""
+    cluster = Cluster(record("cc", 2, CORAL), holder="")
+    one, wanted = on_nodes(cluster)[0], (Wanted(kind="coral", count=2, resource=CORAL),)
+    made = turn_of(cluster, "cc", wanted=wanted)
+    assert made.enter([one, replace(one, node="m")])
+    assert (
+        made.words_for("gw0") == f"its turn for {CORAL}, place 1; no estimate: what is free is not together on a node"
+    )
+
+
 def test_a_run_goes_on_when_it_is_first_and_something_is_free() -> None:
     """It stays the first until its pod has what it waited for; errors of the cluster are outlasted."""
     cluster = Cluster(record("aa", 0), record("bb", 1, CORAL), record("cc", 2, CORAL))
@@ -133,7 +184,9 @@ def test_a_run_goes_on_when_it_is_first_and_something_is_free() -> None:
     with made.awaited_by("gw0"):
         assert cluster.said == [CORAL]
         assert made.cause_of("gw0") is None
-    assert cluster.said == [CORAL, None]
+        assert cluster.until == []
+    assert (cluster.said, cluster.needs[1:]) == ([CORAL, None], [None])
+    assert cluster.until == ["2026-11-22T10:02:30+00:00"], "others count on it from now on"
 
 
 def test_nobody_waits_for_a_run_that_has_gone() -> None:
@@ -153,7 +206,7 @@ def test_whoever_waits_in_vain_is_told_so() -> None:
     cause = made.cause_of("gw0")
     assert cause is not None
     assert cause.sentence == WAITS
-    assert cluster.said == [CORAL, None]
+    assert (cluster.said, cluster.until) == ([CORAL, None], [])
 
 
 def test_the_end_of_the_run_ends_the_wait() -> None:
