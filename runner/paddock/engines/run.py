@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,13 +154,11 @@ class ClusterRun:
             StreamError: it came, but nobody can talk to it.
             UsageError: a source cannot be read.
         """
+        hear = partial(self._on_stderr, worker, on_stderr=on_stderr)
+        self._failures.enter(worker, hear)
         self._leases.await_worker(self._namespace(worker))
         self._leases.await_placed(self._namespace(worker), self._equipped.services_of(worker))
-        stream = PodStream(
-            lambda: self._dial(worker),
-            name=worker,
-            on_stderr=lambda line: self._on_stderr(worker, line, on_stderr),
-        )
+        stream = PodStream(lambda: self._dial(worker), name=worker, on_stderr=hear)
         with self._lock:
             self._streams[worker] = stream
         limits.sources(self._plan.limits.sources, lambda: self._send(stream, sources))
