@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from paddock.engines import kubernetes
+from paddock.devices.resources import Wanted
+from paddock.engines import hardware, kubernetes
 from paddock.engines.kubernetes import KubernetesEngine
 from paddock.engines.request import RunRequest
 from paddock.engines.service_failures import ServiceFailures
 from paddock.errors import LeaseError, StreamClosed, UsageError
 from paddock.namespaces.leases import Failure
+from paddock.namespaces.turns import holds_until
 from paddock.specs import Cause, Doing, Fate
+from tests.unit.namespaces.api_server import ApiServer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -144,6 +147,34 @@ def test_the_worker_pods_are_asked_for_before_pytest_goes_on(monkeypatch: pytest
     engine.begin(["gw0"])
     with pytest.raises(LeaseError, match="no cluster"):
         engine.open("gw0", lambda *_: None)
+
+
+def test_the_record_says_from_the_beginning_how_long_hardware_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By what earlier runs know, and then with each renewal by what the plan does."""
+    server, heart = ApiServer(), SimpleNamespace(beside=None)
+    server.record("k7x2mq", "me")
+    made = SimpleNamespace(add=lambda _: None, await_asked=lambda _: None, heart=heart)
+    monkeypatch.setattr(kubernetes, "prepare", lambda *_: SimpleNamespace(cluster=server, plan=Plan()))
+    monkeypatch.setattr(kubernetes, "begin", lambda *_: made)
+    monkeypatch.setattr(hardware, "survey", lambda *_: None)
+    wanted = (Wanted(kind="coral", count=1, resource="paddock.dev/coral"),)
+    request = RunRequest(run_id="k7x2mq", root=tmp_path, working_directory=tmp_path, context="paddock", hardware=wanted)
+    engine = KubernetesEngine(request, print)
+    engine.foretell(60.0)
+    engine.begin(["gw0"])
+    engine._run.result(PATIENCE)
+
+    def left() -> float:
+        until = holds_until(server.records["run-k7x2mq"])
+        assert until is not None
+        return (until - server.now).total_seconds()
+
+    assert left() == pytest.approx(60.0, abs=2)
+    engine.foretell(600.0)
+    heart.beside()
+    assert left() == pytest.approx(600.0, abs=2)
 
 
 def test_a_run_that_ends_while_it_is_prepared_makes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
