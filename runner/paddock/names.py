@@ -37,6 +37,9 @@ ALSO = f"{PREFIX}/also"
 """Label of a record: the id of the run that has taken it over, as its user knows it."""
 WAITS_FOR = f"{PREFIX}/waits-for"
 """Annotation of a record: the resources that its run waits for while others hold them, with blanks between."""
+NEEDS, HOLDS_UNTIL = f"{PREFIX}/needs-hardware", f"{PREFIX}/holds-hardware-until"
+"""Annotations of a record: what a run that waits will hold, and for how many seconds, as JSON; and until when one that
+waits no more expects to hold hardware, by the API server's clock, as RFC 3339 writes it."""
 RUN_RECORDS_NAMESPACE = "paddock-system"
 """Namespace of the run records: a namespace is ours only if its run is recorded there."""
 

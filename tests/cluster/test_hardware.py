@@ -7,9 +7,11 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +20,11 @@ from paddock import names
 from paddock.devices.simulation import FOLDER, RESOURCE, Simulation
 from paddock.engines.hardware import SimulatedHardware
 from paddock.fixtures.conditions import wait_until
+from paddock.scheduling import history
+from paddock.scheduling.foresight import name_of_needy
 from tests.cluster.on_the_node import project_folder, runner
 from tests.cluster.own_node import kubectl
+from tests.contract.plugin.running import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,7 +215,45 @@ def test_a_run_waits_its_turn_for_what_another_holds(end: str, tmp_path: Path) -
     said = f"gw0 waits for its turn for {RESOURCE}, place 1; held by "
     assert said in result.out + result.err, result.out
     assert f"/gw0 ({leader.partition('/')[0]}, since 20" in result.out + result.err
+    assert re.search(r"Z\); no estimate: the run \w+ has no recorded durations", result.out + result.err), result
     assert not waits()
+
+
+@pytest.mark.usefixtures("device")
+def test_who_waits_is_told_when_its_turn_is_expected(tmp_path: Path) -> None:
+    """By what the run that holds the device knows of its tests from earlier runs; `paddock devices` says the same."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    test = "test_coral.py::test_holds"
+    known = history.measured(int(time.time()), {test: 200.0, name_of_needy(test, ["coral"]): 200.0}).text()
+    asked = ("-v", "--paddock-history=known.jsonl", "--paddock-hardware=coral")
+    with (
+        project_folder("paddock-turn-first") as first,
+        project_folder("paddock-turn-second") as second,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        files = {"pyproject.toml": TABLE, "test_coral.py": HOLDS, "known.jsonl": known}
+        holding = pool.submit(runner(first, tmp_path / "first"), "-n1", *asked, files=files)
+        wait_until(lambda: running("test_holds"), WITHIN)
+        ((namespace, _),) = running("test_holds").items()
+        files = {"pyproject.toml": TABLE, "test_coral.py": MIXED}
+        waiting = pool.submit(runner(second, tmp_path / "second"), "-n2", *asked, files=files)
+        wait_until(waits, WITHIN)
+        told = waiting_runs()
+        kubectl("exec", f"--namespace={namespace}", "worker", "--", "touch", "/tmp/go")  # noqa: S108 - in the pod
+        result, held = waiting.result(), holding.result()
+    assert (held.code, result.code, result.counts) == (0, 0, {"passed": 49}), (held, result)
+    assert "Z); expected in about 3 min" in result.out + result.err, result
+    assert [one["unknown"] for one in told] == [""], told
+    left = datetime.fromisoformat(told[0]["expected"]) - datetime.now(UTC)
+    assert timedelta(0) < left < timedelta(seconds=200)
+
+
+def waiting_runs() -> list[Any]:
+    """Those that `paddock devices` lists."""
+    command = [sys.executable, "-m", "paddock", "devices", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment())
+    return list(json.loads(done.stdout)["waiting"])
 
 
 def test_what_a_killed_plugin_has_left_is_used_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.errors import InfrastructureError, UsageError
-from paddock.scheduling.sizing import CORES, MEMORY, usage
+from paddock.scheduling.sizing import usage
 from paddock.settings.table import BY_NAME
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def lines(history: History) -> Iterator[str]:
     """Yield a line for each test, longest first; a file stands for what its tests share."""
-    expected = {name: history.expected(name) or 0.0 for name in history.samples if name not in (CORES, MEMORY)}
+    expected = {name: history.expected(name) or 0.0 for name in history.samples if not name.startswith("::")}
     for name, seconds in sorted(expected.items(), key=lambda one: (-one[1], one[0])):
         runs = len(history.samples[name])
         yield f"{seconds:9.3f} s  {name}{'' if '::' in name else '  (shared by its tests)'}  [{runs}]"

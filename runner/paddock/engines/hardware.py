@@ -20,12 +20,13 @@ from paddock.deadlines import Deadline
 from paddock.devices import holders
 from paddock.engines import equipment
 from paddock.errors import InfrastructureError, NotAllowed, UsageError
-from paddock.specs import FREE_DEVICES
+from paddock.specs import EVERY_WORKER, FREE_DEVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
+    from paddock.cluster.requests import Manifest
     from paddock.engines.request import RunRequest
 
 _SECONDS = 5.0
@@ -53,23 +54,36 @@ def check(request: RunRequest) -> None:
         raise UsageError(f"{flag} needs the device plugin: pip install 'paddock[device-plugin]'")
 
 
-def require(cluster: Cluster, request: RunRequest, simulated: SimulatedHardware | None) -> None:
-    """Refuse a run whose workers no node could ever take; simulated devices are waited for.
+def survey(
+    cluster: Cluster, request: RunRequest, simulated: SimulatedHardware | None
+) -> Sequence[holders.Supply] | None:
+    """Return what nodes have of all hardware, and who holds it; ``None`` where that need not or may not be known.
 
-    An account that may not see nodes leaves it to the scheduler, who says the same later.
+    A run whose workers no node could ever take is refused; simulated devices are waited for. An account that may not
+    see nodes leaves it to the scheduler, who says the same later.
 
     Raises:
         UsageError: no node has so many of a resource.
         InfrastructureError: the plugin of simulated devices has ended.
     """
-    deadline = Deadline(_APPEARS if request.simulate else 0.0)
+    if not request.hardware:
+        return None
     with suppress(NotAllowed):
-        while missing := _missing(cluster, request):
-            if simulated:
-                simulated.check()
-            if deadline.passed:
-                raise UsageError(missing)
-            threading.Event().wait(_LOOK)
+        nodes = _nodes_that_do(cluster, request, simulated)
+        if request.hardware_workers != EVERY_WORKER:
+            return holders.supplies(nodes, _pods(cluster, _SECONDS))
+    return None
+
+
+def _nodes_that_do(cluster: Cluster, request: RunRequest, simulated: SimulatedHardware | None) -> list[Manifest]:
+    deadline = Deadline(_APPEARS if request.simulate else 0.0)
+    while missing := _missing(nodes := _nodes(cluster, _SECONDS), request):
+        if simulated:
+            simulated.check()
+        if deadline.passed:
+            raise UsageError(missing)
+        threading.Event().wait(_LOOK)
+    return nodes
 
 
 def workers_asked(request: RunRequest) -> int | None:
@@ -77,19 +91,16 @@ def workers_asked(request: RunRequest) -> int | None:
     return request.hardware_workers if isinstance(request.hardware_workers, int) else None
 
 
-def workers_possible(cluster: Cluster, request: RunRequest) -> int | None:
+def workers_possible(request: RunRequest, found: Sequence[holders.Supply] | None) -> int | None:
     """Return for how many workers there is hardware now, at least one; ``None`` where nobody asked for as many.
 
-    None either for an account that may not see nodes and pods: then the scheduler says who has to wait.
+    None either where nobody may know: then the scheduler says who has to wait.
     """
     if not request.hardware:
         return None
     if request.hardware_workers != FREE_DEVICES:
         return workers_asked(request)
-    try:
-        return max(1, places_with(request, supplies(cluster)))
-    except NotAllowed:
-        return None
+    return None if found is None else max(1, places_with(request, found))
 
 
 def supplies(cluster: Cluster, wanted: Sequence[str] = (), seconds: float = _SECONDS) -> list[holders.Supply]:
@@ -98,9 +109,15 @@ def supplies(cluster: Cluster, wanted: Sequence[str] = (), seconds: float = _SEC
     Raises:
         ClusterError: nobody could be asked, or this account may not see nodes and pods.
     """
-    nodes = cluster.list_objects(requests.NODE, deadline=Deadline(seconds))
-    pods = cluster.list_objects(requests.POD, deadline=Deadline(seconds))
-    return holders.supplies(nodes, pods, wanted)
+    return holders.supplies(_nodes(cluster, seconds), _pods(cluster, seconds), wanted)
+
+
+def _nodes(cluster: Cluster, seconds: float) -> list[Manifest]:
+    return cluster.list_objects(requests.NODE, deadline=Deadline(seconds))
+
+
+def _pods(cluster: Cluster, seconds: float) -> list[Manifest]:
+    return cluster.list_objects(requests.POD, deadline=Deadline(seconds))
 
 
 def places_with(request: RunRequest, found: Sequence[holders.Supply]) -> int:
@@ -123,10 +140,7 @@ def _take(pod: Mapping[str, int], nodes: Iterable[dict[str, int]]) -> bool:
     return False
 
 
-def _missing(cluster: Cluster, request: RunRequest) -> str:
-    if not request.hardware:
-        return ""
-    nodes = cluster.list_objects(requests.NODE, deadline=Deadline(_SECONDS))
+def _missing(nodes: Sequence[Manifest], request: RunRequest) -> str:
     for who, asked in equipment.of_pods(request).items():
         for resource, count in asked.items():
             most = max(_allocatable(nodes, resource), default=0)

@@ -17,13 +17,15 @@ from paddock.engines.preparation import check, has_gone, holder, prepare
 from paddock.engines.reuse import begin
 from paddock.engines.turn import Turn
 from paddock.errors import LeaseError
-from paddock.specs import EVERY_WORKER, Account, Way
+from paddock.namespaces.forecast import Forecast
+from paddock.specs import Account, Way
 from paddock.workers.sources import SharedArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
+    from paddock.devices.holders import Supply
     from paddock.engines.protocol import WorkerStream
     from paddock.engines.request import RunRequest
     from paddock.engines.run import ClusterRun
@@ -56,6 +58,7 @@ class KubernetesEngine:
         self._simulated: hardware.SimulatedHardware | None = None
         self._turn: Turn | None = None
         self._remarks: list[str] = []
+        self._forecast = Forecast()
         self._creating = threading.Lock()
 
     def begin(self, workers: Sequence[str]) -> None:
@@ -85,6 +88,10 @@ class KubernetesEngine:
     def holds_hardware(self, worker: str) -> bool:
         """Return whether the worker's pod has the devices; see ``engines.protocol.Engine.holds_hardware``."""
         return self._made is not None and self._made.holds_hardware(worker)
+
+    def foretell(self, seconds: float | None) -> None:
+        """Have the run's record say it; see ``engines.protocol.Engine.foretell``."""
+        self._forecast.note(seconds)
 
     def note(self, worker: str, doing: Doing) -> None:
         """Show what a worker is at; see ``engines.protocol.Engine.note``."""
@@ -161,8 +168,8 @@ class KubernetesEngine:
     def _prepare(self, workers: Sequence[str]) -> ClusterRun:
         self._simulate()
         prepared = prepare(self._request, workers, self._report)
-        hardware.require(prepared.cluster, self._request, self._simulated)
-        equipped = hardware.workers_possible(prepared.cluster, self._request)
+        found = hardware.survey(prepared.cluster, self._request, self._simulated)
+        equipped = hardware.workers_possible(self._request, found)
         if equipped is not None and equipped < len(workers):
             self._remarks.append(
                 f"{equipped} of {len(workers)} workers hold hardware; the others run tests that need none"
@@ -172,17 +179,26 @@ class KubernetesEngine:
                 raise LeaseError("The run ended before its namespaces were asked for.")
             run = begin(prepared.cluster, replace(prepared.plan, hardware_workers=equipped), holder())
             self._made = run
-            self._turn = self._taken_turn(prepared.cluster, run, workers[0])
+            self._turn = self._taken_turn(prepared.cluster, run, workers[0], found) if found is not None else None
             for worker in workers[1:] if self._turn else workers:
                 run.add(worker)
+        if self._request.hardware:
+            self._keep_told(prepared.cluster, run)
         return run
 
-    def _taken_turn(self, cluster: Cluster, run: ClusterRun, worker: str) -> Turn | None:
+    def _keep_told(self, cluster: Cluster, run: ClusterRun) -> None:
+        """Have the run's record say how long it needs its hardware, from now on with each renewal."""
+
+        def tell() -> None:
+            self._forecast.tell(cluster, self._request.run_id)
+
+        tell()
+        run.heart.beside = tell
+
+    def _taken_turn(self, cluster: Cluster, run: ClusterRun, worker: str, found: Sequence[Supply]) -> Turn | None:
         """Return the turn that ``worker`` has to wait for, if it has: others hold all hardware, or wait already."""
-        if not self._request.hardware or self._request.hardware_workers == EVERY_WORKER:
-            return None
-        turn = Turn(cluster, worker, self._request, has_gone)
-        if not turn.enter():
+        turn = Turn(cluster, worker, self._request, has_gone, self._forecast)
+        if not turn.enter(found):
             return None
         run.expect(worker)
         self._remarks.append(f"{worker} waits for {turn.words_for(worker)}")

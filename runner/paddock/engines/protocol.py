@@ -86,6 +86,12 @@ class Engine(Protocol):
         Asks nobody, never waits and never raises.
         """
 
+    def foretell(self, seconds: float | None) -> None:
+        """Note for how long the run needs its hardware, from now on or from when it has some; ``None``: nobody knows.
+
+        For other runs that wait for it. Returns at once and never raises; the first word may come before ``begin``.
+        """
+
     def note(self, worker: str, doing: Doing) -> None:
         """Show what a worker is at to whoever looks from outside, as soon as that costs the run nothing.
 

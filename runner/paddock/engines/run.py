@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,9 @@ class ClusterRun:
         self._secret = own_key.read() if plan.reuse else b""
         if not warm:  # those that were taken over have a record, which is ours already
             records.write(cluster, plan.run_id, holder, plan.lease_duration)
-        self._heart = Heart(cluster, plan.run_id, holder, plan.lease_duration)
-        self._heart.start()
+        self.heart = Heart(cluster, plan.run_id, holder, plan.lease_duration)
+        """Renews the run's record, and takes along what else is to be written there."""
+        self.heart.start()
         self._sweeper = Sweeper(Reaper(cluster, holder, has_gone))
         self._cluster, self._plan, self._holder = cluster, plan, holder
         self._key, self._warm = key, warm
@@ -99,8 +101,8 @@ class ClusterRun:
         with self._lock:
             if worker in self._credentials:
                 return
-            if self._heart.lost:
-                raise LeaseError(self._heart.lost)
+            if self.heart.lost:
+                raise LeaseError(self.heart.lost)
             self._credentials[worker] = self._drawn(worker)
             if worker != names.SHARED:
                 self._equipped.enter(worker)
@@ -152,13 +154,11 @@ class ClusterRun:
             StreamError: it came, but nobody can talk to it.
             UsageError: a source cannot be read.
         """
+        hear = partial(self._on_stderr, worker, on_stderr=on_stderr)
+        self._failures.enter(worker, hear)
         self._leases.await_worker(self._namespace(worker))
         self._leases.await_placed(self._namespace(worker), self._equipped.services_of(worker))
-        stream = PodStream(
-            lambda: self._dial(worker),
-            name=worker,
-            on_stderr=lambda line: self._on_stderr(worker, line, on_stderr),
-        )
+        stream = PodStream(lambda: self._dial(worker), name=worker, on_stderr=hear)
         with self._lock:
             self._streams[worker] = stream
         limits.sources(self._plan.limits.sources, lambda: self._send(stream, sources))
@@ -229,8 +229,8 @@ class ClusterRun:
 
     def cause(self, worker: str, seconds: float) -> Cause | None:
         """Return why a worker's process or pod went away, waiting up to ``seconds`` for news of it."""
-        if self._heart.lost:
-            return causes.tell(Kind.RUN_LOST, message=self._heart.lost)
+        if self.heart.lost:
+            return causes.tell(Kind.RUN_LOST, message=self.heart.lost)
         namespace, stream = self._namespace(worker), self._streams.get(worker)
         if stream is None:
             return self._leases.explained(namespace, 0) if worker in self._credentials else None
@@ -241,7 +241,7 @@ class ClusterRun:
         lost = causes.tell(Kind.UNREACHABLE, message=status.cause) if status.cause else None
         found = self._leases.explained(namespace, _STOPPING if status.stopped else seconds, lost)
         deleted = found and found.kind in {Kind.POD_DELETED, Kind.NAMESPACE_DELETED}
-        return causes.tell(Kind.RUN_LOST, message=self._heart.lost) if deleted and self._heart.ask() else found
+        return causes.tell(Kind.RUN_LOST, message=self.heart.lost) if deleted and self.heart.ask() else found
 
     def give_back(self, worker: str) -> None:
         """End a worker's lease soon, unless something of it is wanted at the run's end or by the next run."""
@@ -299,7 +299,7 @@ class ClusterRun:
         if self._witness:
             self._witness.close()
         may_go_on = self._plan.reuse is not None and self._have_ended()
-        notes = [*filter(None, [self._heart.lost]), *self._gathered()]
+        notes = [*filter(None, [self.heart.lost]), *self._gathered()]
         for stream in list(self._streams.values()):
             stream.kill()
         self._annotator.close()
@@ -320,7 +320,7 @@ class ClusterRun:
 
     def _part(self) -> list[str]:
         """End what went on beside the run; none of it is waited for long, as it may be in a request."""
-        self._heart.close()
+        self.heart.close()
         swept = self._sweeper.close()
         self._cluster.close()
         return swept
@@ -337,7 +337,7 @@ class ClusterRun:
 
     def _handed_on(self, may: bool) -> Kept:  # noqa: FBT001 - see release
         """Let the next run of the project have the namespaces, unless one is not whole or a worker was lost."""
-        if not may or self._heart.lost or self._keeping.has_lost:
+        if not may or self.heart.lost or self._keeping.has_lost:
             return Kept()
         workers = sorted({*self._credentials, *self._warm})
         fresh = [worker_objects(self._plan, worker, self._drawn(worker)) for worker in workers]

@@ -7,13 +7,14 @@ queue are ``namespaces.turns``'s, what nodes have and pods hold is ``engines.har
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from paddock.engines import equipment, hardware, patience
+from paddock.engines import equipment, expectation, hardware, patience
 from paddock.errors import ClusterError, NotAllowed
 from paddock.namespaces import causes, records
-from paddock.namespaces.turns import Turns
+from paddock.namespaces.turns import Need, Turns, need_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest
     from paddock.devices.holders import Supply
     from paddock.engines.request import RunRequest
+    from paddock.namespaces.forecast import Forecast
+    from paddock.namespaces.turns import Queue
     from paddock.specs import Cause
 
 _LOOK_EVERY = 2.0
@@ -34,23 +37,32 @@ _NAMED = 3
 class Turn:
     """The turn of one worker of a run, whose pod is asked for when it has come; ``words`` say what it waits for."""
 
-    def __init__(self, cluster: Cluster, worker: str, request: RunRequest, has_gone: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        worker: str,
+        request: RunRequest,
+        has_gone: Callable[[str], bool],
+        forecast: Forecast,
+    ) -> None:
         self._cluster, self._worker, self._request = cluster, worker, request
+        self._forecast = forecast
         self._wanted = equipment.resources(request.hardware)
         self._turns = Turns(cluster, request.run_id, self._wanted, has_gone)
         self._given_up = threading.Event()
         self._words = ""
 
-    def enter(self) -> bool:
-        """Begin to wait, if that is needed; an account that may not look leaves it to the scheduler.
+    def enter(self, found: Sequence[Supply]) -> bool:
+        """Begin to wait, if that is needed by what was ``found`` on nodes; who may not see records does not.
 
         Raises:
             ClusterError: nobody could be asked.
         """
         with suppress(NotAllowed):
-            self._look()
+            self._note(self._turns.look(), found)
             if self._words:
-                self._turns.enter()
+                self._turns.enter(self._forecast.seconds)
+                self._forecast.wait_with(self._wanted)
         return bool(self._words)
 
     def words_for(self, worker: str) -> str:
@@ -77,6 +89,8 @@ class Turn:
         try:
             self._wait()
             yield
+            self._forecast.wait_no_more()
+            self._forecast.tell(self._cluster, self._request.run_id)
         finally:
             with suppress(ClusterError):  # with the run's record its place goes too
                 self._turns.leave()
@@ -96,19 +110,34 @@ class Turn:
 
     def _is_now(self) -> bool | None:
         with suppress(ClusterError):  # asked again: whoever waits has the time
-            self._look()
+            self._note(self._turns.look(), hardware.supplies(self._cluster))
         return None if self._words else True
 
-    def _look(self) -> None:
+    def _note(self, queue: Queue, found: Sequence[Supply]) -> None:
         """Note what there is to wait for: nothing, if nobody comes before this run and there is hardware for a pod."""
-        queue, found = self._turns.look(), hardware.supplies(self._cluster)
         if not queue.before and hardware.places_with(self._request, found):
             self._words = ""
             return
         resources = " and ".join(sorted(self._wanted))
         who = held_by([one for one in found if one.resource in self._wanted], queue.records)
         place = f"its turn for {resources}, place {len(queue.before) + 1}"
-        self._words = f"{place}; held by {who}" if who else place
+        self._words = "; ".join(filter(None, [place, f"held by {who}" if who else "", self._when(queue, found)]))
+
+    def _when(self, queue: Queue, found: Sequence[Supply]) -> str:
+        """Return when the turn comes, in words."""
+        own = Need(self._request.run_id, self._wanted, None)
+        needs = [*(need_of(queue.records[run]) for run in queue.before), own]
+        *_, turn = expectation.turns_of(needs, found, queue.records, self._cluster.time())
+        if not queue.before and self._would_do(found):
+            return "no estimate: what is free is not together on a node"
+        return turn.words
+
+    def _would_do(self, found: Sequence[Supply]) -> bool:
+        """Return whether so much is free, on whatever nodes."""
+        free: Counter[str] = Counter()
+        for one in found:
+            free[one.resource] += one.free
+        return all(free[resource] >= count for resource, count in self._wanted.items())
 
 
 def held_by(found: Sequence[Supply], recorded: Mapping[str, Manifest]) -> str:

@@ -42,6 +42,13 @@ _RUNTIME_GONE = (
 _NOT_YET_KNOWN = ("failed to sync secret cache", "failed to sync configmap cache")
 """In the message of a container whose kubelet could not ask the API server: it asks again until it can."""
 
+_DEVICE_GONE = re.compile(r"stat /dev/\S+: no such file or directory|device plugin PreStartContainer rpc failed")
+"""In the message of a container whose device went between kubelet's admission and the start: containerd's own words
+(pkg/oci, pkg/os), and kubelet's for a plugin that could not get it ready."""
+
+_REJECTED = "Pod was rejected"
+"""Begins the message of a pod that its kubelet never ran (pkg/kubelet, rejectPod)."""
+
 _DISRUPTIONS: Mapping[str, Kind] = {
     "PreemptionByScheduler": Kind.PREEMPTED,
     "DeletionByTaintManager": Kind.NODE_TAINTED,
@@ -139,6 +146,13 @@ def ended(pod: Manifest) -> Cause | None:
     return over
 
 
+def is_turned_away(pod: Manifest) -> bool:
+    """Return whether the pod's node would not run it, where another pod may fare better: nothing of it ever ran."""
+    cause = hopeless(pod)
+    rejected = str(pod.get("status", {}).get("message", "")).startswith(_REJECTED)
+    return cause is not None and (rejected or cause.kind in {Kind.NODE_REFUSED, Kind.DEVICE_REFUSED})
+
+
 def _over(pod: Manifest) -> Cause | None:
     """Return what the status says; the first who wrote something knows best: who disrupts, then who kills."""
     status = pod.get("status", {})
@@ -213,7 +227,9 @@ def _stuck(pod: Manifest) -> Iterator[Cause]:
         name, reason, message = status["name"], waiting.get("reason", ""), waiting.get("message", "no message")
         if any(words in message for words in _NOT_YET_KNOWN):
             continue
-        if kind is Kind.IMAGE:
+        if kind is Kind.NOT_STARTED and _DEVICE_GONE.search(message):
+            yield _on_node(Kind.DEVICE_REFUSED, pod, message)
+        elif kind is Kind.IMAGE:
             yield tell(kind, container=name, image=_image(pod, name), reason=reason, message=message)
         elif kind and not any(words in message for words in _RUNTIME_GONE):
             yield tell(kind, who=f"Container {name}", message=f"{reason}: {message}")

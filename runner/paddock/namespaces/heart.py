@@ -12,6 +12,8 @@ from paddock.errors import ClusterError, NotFound
 from paddock.namespaces import records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from paddock.cluster.client import Cluster
 
 _BEATS = 3
@@ -29,6 +31,8 @@ class Heart:
         self._pause = duration / _BEATS
         self._closing = threading.Event()
         self._lost = ""
+        self.beside: Callable[[], None] = lambda: None
+        """Called after each beat: what else is to be written into the record now and then. It must not take long."""
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
 
     @property
@@ -52,17 +56,20 @@ class Heart:
 
     def _beat(self) -> None:
         while not self._lost and not self._closing.wait(self._pause):
-            self._renew()
+            if self._renew():
+                self.beside()
 
-    def _renew(self) -> None:
+    def _renew(self) -> bool:
+        """Beat, and return whether anybody answered."""
         try:
             holder = records.beat(self._cluster, self._run_id)
         except NotFound:
             self._lost = self._lost or f"The run {self._run_id} is recorded no more: it was ended from elsewhere."
         except ClusterError:
-            pass  # asked again at the next beat
+            return False  # asked again at the next beat
         else:
             self._lost = self._lost or ("" if holder == self._holder else self._taken(holder))
+        return True
 
     def _taken(self, holder: str) -> str:
         return f"The run {self._run_id} was taken over by {holder}, since its record had not been renewed in time."

@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from paddock import names
 from paddock.cluster import requests
@@ -22,6 +22,7 @@ from paddock.deadlines import Deadline
 from paddock.errors import ClusterError, LeaseError, NotAllowed
 from paddock.namespaces import diagnosis, inquiry
 from paddock.namespaces.causes import Kind, tell
+from paddock.namespaces.refusals import Refusals
 from paddock.namespaces.ways import WORKER, Ways
 from paddock.specs import ASKED, RUNNING
 
@@ -50,6 +51,17 @@ def _worth_another_try(error: ClusterError) -> bool:
 POLICY = RetryPolicy(worth_it=_worth_another_try, first_pause=0.01, longest_pause=0.5)
 
 
+class Failure(NamedTuple):
+    """A pod of a service that cannot run."""
+
+    key: Key
+    cause: Cause
+    refused: int = 0
+    """Which refusal of its node in this place it is, the first being 1; 0 for any other cause."""
+    is_followed: bool = False
+    """Whether another pod is to take its place: see ``Leases.make_anew``."""
+
+
 class Leases:
     """Makes namespaces and says when their worker pods run; safe to use from several threads."""
 
@@ -58,6 +70,10 @@ class Leases:
         self._pool = DaemonExecutor(requests.AT_ONCE, "lease-request")
         self._makers: dict[str, Future[None]] = {}
         self._refused: dict[Key, Cause] = {}
+        self._refusals = Refusals()
+        self._services: dict[Key, Manifest] = {}
+        """The pods of services, as they are made."""
+        self._closing = threading.Event()
         self._failures: dict[str, Cause] = {}
         self._head_starts: dict[str, threading.Event] = {}
         self._asked: list[str] = []
@@ -89,6 +105,8 @@ class Leases:
             self._makers[objects.name] = made
             self._head_starts[objects.name] = threading.Event()
             self._asked.append(objects.name)
+            pods = (one for one in objects.all() if one["kind"] == "Pod")
+            self._services |= {key_of(pod): pod for pod in pods if pod["metadata"]["name"] != WORKER}
             self.ways.note(objects.name, ASKED)
             thread = threading.Thread(target=self._make, args=(objects, made), name=objects.name, daemon=True)
             self._coordinators.append(thread)
@@ -191,7 +209,10 @@ class Leases:
     def end(self, namespace: str, name: str) -> None:
         """End one pod, and wait until it has gone."""
         if self._cluster.delete(requests.delete_pod(namespace, name)):
-            self._pods.wait(lambda pods: (namespace, name) not in pods or None, Deadline(self._limits.namespace))
+            self._pods.wait(lambda pods: self._has_gone((namespace, name), pods), Deadline(self._limits.namespace))
+
+    def _has_gone(self, key: Key, pods: Mapping[Key, Manifest]) -> bool | None:
+        return key not in pods or self._closing.is_set() or None
 
     def way(self, namespace: str, services: Sequence[str] = ()) -> Way:
         """Return how far a worker pod has come, and what it waits for; asks nobody.
@@ -231,19 +252,63 @@ class Leases:
         """Wait up to ``seconds`` for news of a worker pod's end and return its cause; asks nobody."""
         return self._pods.wait(lambda _: self.cause(namespace), Deadline(seconds))
 
-    def await_failure(self, told: Collection[Key]) -> tuple[Key, str] | None:
-        """Wait for a service's pod that cannot run and is not among ``told``; ``None`` once this is closed."""
+    def await_failure(self, told: Collection[Key]) -> Failure | None:
+        """Wait for a service's pod that cannot run and is not among ``told``; ``None`` once this is closed.
 
-        def find(pods: Mapping[Key, Manifest]) -> tuple[Key, str] | None:
+        One that its node refused is found once, whether another is to follow or not.
+        """
+
+        def find(pods: Mapping[Key, Manifest]) -> Failure | None:
             self.ways.look(pods)  # here every change of a pod comes by
-            reasons = {key: diagnosis.hopeless(pod) for key, pod in pods.items() if key[1] != "worker"} | self._refused
-            found = ((key, str(reason)) for key, reason in reasons.items() if reason and key not in told)
-            return next(found, None)
+            refused = (Failure(key, cause) for key, cause in list(self._refused.items()) if key not in told)
+            failed = (self._failure(key, pod) for key, pod in pods.items() if key[1] != WORKER and key not in told)
+            return next(refused, None) or next(filter(None, failed), None)
 
         return self._pods.wait(find, Deadline(threading.TIMEOUT_MAX))
 
+    def _failure(self, key: Key, pod: Manifest) -> Failure | None:
+        cause = diagnosis.hopeless(pod)
+        if cause is None or self._refusals.has(key, pod):
+            return None
+        if not self._may_be_followed(key) or not diagnosis.is_turned_away(pod):
+            return Failure(key, cause)
+        is_followed = self._refusals.follows(key, pod)
+        return Failure(key, cause, self._refusals.note(key, pod), is_followed)
+
+    def make_anew(self, key: Key, pause: float) -> None:
+        """Make a service's pod once more after a pause, in the background; where that fails, users of it are told."""
+        thread = threading.Thread(target=self._make_anew, args=(key, pause), name=f"{key[0]} {key[1]}", daemon=True)
+        thread.start()
+        with self._lock:
+            self._coordinators.append(thread)
+
+    def _make_anew(self, key: Key, pause: float) -> None:
+        namespace, name = key
+        if self._closing.wait(pause) or namespace in self._given_up:
+            return
+        try:
+            self.end(namespace, name)
+            if self._closing.is_set():
+                return
+            self._create(self._services[key], Deadline(self._limits.namespace))
+            if namespace in self._given_up:  # its worker was lost meanwhile: others are to have what it would hold
+                self._cluster.delete(requests.delete_pod(namespace, name))
+        except ClusterError as error:
+            self._refused |= {key: diagnosis.refused(namespace, str(error))}
+            self._pods.notify()
+
+    def _is_followed(self, key: Key, pod: Manifest) -> bool:
+        """Return whether a pod was refused by its node, and another is to take its place."""
+        return self._may_be_followed(key) and self._refusals.follows(key, pod)
+
+    def _may_be_followed(self, key: Key) -> bool:
+        """Return whether a pod was made here, for a worker that is there."""
+        return key in self._services and key[0] not in self._given_up
+
     def close(self) -> None:
         """End the watch and all threads; namespaces stay."""
+        self._closing.set()
+        self._pods.notify()
         for head_start in self._head_starts.values():
             head_start.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -287,8 +352,13 @@ class Leases:
         return diagnosis.is_running(pod) or None
 
     def _is_placed(self, key: Key, pods: Mapping[Key, Manifest]) -> bool | None:
-        """Return whether a pod has a node; one that was refused never has, which is told to those who use it."""
-        return (key in pods and diagnosis.is_scheduled(pods[key])) or key in self._refused or None
+        """Return whether a pod has a node; one that was refused never has, which is told to those who use it.
+
+        One that its node refused is waited for no less than one that has none, as long as another is to follow.
+        """
+        pod = pods.get(key)
+        there = pod is not None and diagnosis.is_scheduled(pod) and not self._is_followed(key, pod)
+        return there or key in self._refused or None
 
     def _too_late(self, namespace: str, pod: Manifest | None, name: str = WORKER) -> LeaseError:
         waits = f"did not run within {self._limits.scheduling:.0f} s"

@@ -1,12 +1,15 @@
 """Whose turn it is to get hardware: runs that wait for some say so in their records, and who began first comes first.
 
-Owns that annotation and the order. A run whose record is renewed no more is passed over, by the reaper's rule: whoever
-dies while waiting holds up nobody for longer than anything else of it stays. It must not know who holds what.
+Owns the order and what records say of hardware. A run whose record is renewed no more is passed over, by the reaper's
+rule: whoever dies while waiting holds up nobody for longer than anything else of it stays. It must not know who holds
+what.
 """
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from paddock import names
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
+    from paddock.deadlines import Deadline
 
 
 class Queue(NamedTuple):
@@ -31,22 +35,33 @@ class Queue(NamedTuple):
     """Of all runs."""
 
 
+class Need(NamedTuple):
+    """What a run that waits will hold."""
+
+    run: str
+    devices: Mapping[str, int]
+    """Resource -> how many of it."""
+    seconds: float | None
+    """For how long; ``None`` if it does not know."""
+
+
 class Turns:
-    """One run's place among those that wait for any of ``resources``; ``has_gone`` knows holders of this machine."""
+    """One run's place among those that wait for any of ``devices``; ``has_gone`` knows holders of this machine."""
 
     def __init__(
-        self, cluster: Cluster, run_id: str, resources: Collection[str], has_gone: Callable[[str], bool]
+        self, cluster: Cluster, run_id: str, devices: Mapping[str, int], has_gone: Callable[[str], bool]
     ) -> None:
-        self._cluster, self._run_id, self._resources = cluster, run_id, frozenset(resources)
+        self._cluster, self._run_id, self._devices = cluster, run_id, devices
         self._has_gone, self._pulses = has_gone, Pulses()
 
-    def enter(self) -> None:
-        """Say that the run waits.
+    def enter(self, seconds: float | None) -> None:
+        """Say that the run waits, and for how long it will hold what it waits for.
 
         Raises:
             ClusterError: nobody could be asked, or the run is not recorded any more.
         """
-        self._say(" ".join(sorted(self._resources)))
+        waits = {names.WAITS_FOR: " ".join(sorted(self._devices)), names.NEEDS: need(self._devices, seconds)}
+        say(self._cluster, self._run_id, waits)
 
     def leave(self) -> None:
         """Say that it waits no more; a run that is not recorded does not wait either.
@@ -55,7 +70,7 @@ class Turns:
             ClusterError: nobody could be asked.
         """
         try:
-            self._say(None)
+            say(self._cluster, self._run_id, {names.WAITS_FOR: None, names.NEEDS: None})
         except NotFound:
             return
 
@@ -68,12 +83,18 @@ class Turns:
         found = records.recorded(self._cluster)
         stopped = self._pulses.stopped(found, time.monotonic())
         led = [one for one in found if one not in stopped and not self._has_gone(records.leader(one))]
-        return Queue(ahead(led, self._run_id, self._resources), {run_of(record): record for record in found})
+        return Queue(ahead(led, self._run_id, self._devices), {run_of(record): record for record in found})
 
-    def _say(self, resources: str | None) -> None:
-        change = {"metadata": {"annotations": {names.WAITS_FOR: resources}}}
-        name = records.record_name(self._run_id)
-        self._cluster.send(requests.merge(requests.LEASE, name, change, names.RUN_RECORDS_NAMESPACE))
+
+def say(cluster: Cluster, run_id: str, annotations: Mapping[str, str | None], deadline: Deadline | None = None) -> None:
+    """Write into a run's record; ``None`` takes an annotation away.
+
+    Raises:
+        ClusterError: nobody could be asked, or the run is not recorded any more.
+    """
+    change = {"metadata": {"annotations": dict(annotations)}}
+    name = records.record_name(run_id)
+    cluster.send(requests.merge(requests.LEASE, name, change, names.RUN_RECORDS_NAMESPACE), deadline=deadline)
 
 
 def ahead(found: Iterable[Manifest], run_id: str, resources: Collection[str]) -> list[str]:
@@ -92,8 +113,35 @@ def waiting(found: Iterable[Manifest]) -> list[Manifest]:
 
 def wanted(record: Manifest) -> frozenset[str]:
     """Return the resources that a record's run waits for."""
-    annotations = record["metadata"].get("annotations") or {}
-    return frozenset(annotations.get(names.WAITS_FOR, "").split())
+    return frozenset(_annotations(record).get(names.WAITS_FOR, "").split())
+
+
+def need(devices: Mapping[str, int], seconds: float | None) -> str:
+    """Return what a run's record says of what it will hold."""
+    return json.dumps({"devices": dict(devices), "seconds": None if seconds is None else round(seconds)})
+
+
+def need_of(record: Manifest) -> Need:
+    """Return what a waiting run will hold; one of each, for nobody knows how long, where its record does not say."""
+    try:
+        said = json.loads(_annotations(record).get(names.NEEDS, ""))
+        devices = {resource: int(said["devices"][resource]) for resource in wanted(record)}
+        return Need(run_of(record), devices, None if said["seconds"] is None else float(said["seconds"]))
+    except (ValueError, TypeError, LookupError):
+        return Need(run_of(record), dict.fromkeys(wanted(record), 1), None)
+
+
+def holds_until(record: Manifest) -> datetime | None:
+    """Return until when a run expects to hold hardware; ``None`` if it does not say."""
+    try:
+        found = datetime.fromisoformat(_annotations(record).get(names.HOLDS_UNTIL, ""))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _annotations(record: Manifest) -> Mapping[str, str]:
+    return record["metadata"].get("annotations") or {}
 
 
 def _age(record: Manifest) -> tuple[str, str]:

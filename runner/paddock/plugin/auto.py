@@ -85,14 +85,31 @@ def known_units(config: pytest.Config, settings: Settings, history: History) -> 
     return sorted(units)[number - 1 :: of]  # about what it will be: which ones they are is known only once collected
 
 
-def known_count(config: pytest.Config, settings: Settings) -> int:
-    """Return how many units of this run earlier ones know; 0 where that says nothing."""
-    from paddock.scheduling import history_file  # noqa: PLC0415 - as above
+def earlier(config: pytest.Config, settings: Settings) -> History:
+    """Return what earlier runs have measured, if it is read soon enough for who begins."""
+    from paddock.scheduling import history, history_file  # noqa: PLC0415 - as above
 
     path = config.rootpath / settings.history
     if not path.is_file() or path.stat().st_size > LARGEST:
-        return 0
-    return len(known_units(config, settings, history_file.load(path).history))
+        return history.History()
+    return history_file.load(path).history
+
+
+def seconds_with_hardware(config: pytest.Config, settings: Settings, known: History, workers: int) -> float | None:
+    """Return for how long one of so many workers will hold this run's hardware, if earlier runs know.
+
+    It runs what needs it, then its share of the rest.
+    """
+    from paddock.scheduling import foresight  # noqa: PLC0415 - as above
+
+    kinds = [one.kind for one in settings.hardware]
+    if config.option.pyargs or not kinds:
+        return None
+    needy = foresight.seconds_of_needy(known, selected(config), kinds, last_failed(config))
+    if needy is None:
+        return None
+    _, shards = settings.shard or (1, 1)
+    return max(needy / shards, sum(known_units(config, settings, known)) / max(1, workers))
 
 
 def selected(config: pytest.Config) -> Iterator[str]:

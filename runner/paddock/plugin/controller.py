@@ -30,6 +30,8 @@ from paddock.plugin.courses import Courses
 from paddock.plugin.doings import Doings
 from paddock.plugin.evidence import PLUGIN as EVIDENCE
 from paddock.plugin.evidence import Evidence
+from paddock.plugin.forecasting import PLUGIN as FORECASTING
+from paddock.plugin.forecasting import Forecasting
 from paddock.plugin.hanging import PLUGIN as HANGING
 from paddock.plugin.hanging import Hanging
 from paddock.plugin.ledger import Exit
@@ -38,7 +40,7 @@ from paddock.plugin.live import Live
 from paddock.plugin.losses import Losses
 from paddock.plugin.missing_sources import MissingSources
 from paddock.plugin.options import told
-from paddock.plugin.plans import Plans
+from paddock.plugin.plans import Plans, needs
 from paddock.plugin.staffing import Staffing
 from paddock.plugin.terminal import Progress, Terminal
 from paddock.plugin.timekeeping import Timekeeper
@@ -93,6 +95,8 @@ class Controller:
         self._staffing = Staffing(self._nodes.roster, self.terminal, self._nodes.cancel, self._nodes.let_go)
         self._closing = Closing(config, self.terminal, self._courses, self._timekeeper, self._group_of)
         self._attempts = Attempts(settings.retry or 0, self._run_again)
+        self._forecasting = Forecasting(self._foretell)
+        self._timekeeper.kinds = self._kinds_of
         self._sent = ""
         self._workers: list[str] = []
         self._unheard: set[str] = set()
@@ -111,7 +115,10 @@ class Controller:
         self._live.step = lambda: self._progress.current
         config.pluginmanager.register(reruns.Reruns(config, self._attempts), reruns.PLUGIN)
         self._workers = plan_workers(config)
-        first = self._staffing.plan(self._workers, auto.known_count(config, self.settings))
+        known = auto.earlier(config, self.settings)
+        first = self._staffing.plan(self._workers, len(auto.known_units(config, self.settings, known)))
+        if self.settings.hardware:
+            config.pluginmanager.register(self._forecasting, FORECASTING)
         self._closing.asked = len(self._workers)
         with told():
             request = engine_factory.make_request(config, self.settings, self._variables)
@@ -120,6 +127,7 @@ class Controller:
             try:
                 self.engine = engine_factory.find(config)(self.settings.engine, request, self._progress.step)
                 self._losses.engine = self._staffing.engine = self.engine
+                self._foretell(auto.seconds_with_hardware(config, self.settings, known, len(first)))
                 self.engine.begin(first)
             except InfrastructureError as error:
                 pytest.exit(f"paddock: {error}", returncode=Exit.INFRASTRUCTURE_FAILED)
@@ -204,6 +212,7 @@ class Controller:
             plans = Plans(self._config, self.settings, history, nodes.marks, nodes.refuse, self._leave_out)
             planned = PlannedScheduling(plans.plan, self, config=self._config, capabilities=self._held_by(plans))
             self._live.left = planned.left
+            self._forecasting.left = lambda: planned.left_of_hardware() if plans.knows_hardware else None
             return planned
         crashes.tell_groups(inner, self._group_of)
         return ElasticScheduling(inner, self)
@@ -211,6 +220,13 @@ class Controller:
     def _held_by(self, plans: Plans) -> Callable[[str], Mapping[str, int]]:
         holds = self.engine.holds_hardware if self.engine else lambda _: False
         return lambda worker: plans.capabilities if holds(worker) else {}
+
+    def _foretell(self, seconds: float | None) -> None:
+        if self.engine is not None and self.settings.hardware:
+            self.engine.foretell(seconds)
+
+    def _kinds_of(self, node_id: str) -> list[str]:
+        return [kind for kind, _ in needs(self._nodes.marks.get(node_id, {}))]
 
     def _group_of(self, node_id: str) -> str:
         return str(self._nodes.marks.get(node_id, {}).get("group", ""))

@@ -50,6 +50,8 @@ class Plans:
         self._told, self._refuse, self._leave_out = told, refuse, leave_out
         self.capabilities = {one.kind: one.count for one in settings.hardware}
         """What a worker holds that was given hardware: kind of it -> how many."""
+        self.knows_hardware = False
+        """Whether earlier runs have measured most of what needs hardware, or of all tests if none does."""
         self._judged: dict[tuple[object, ...], tuple[Demand, str]] = {}
 
     def plan(self, node_ids: Sequence[str]) -> tuple[list[Unit], Callable[[int], Planner]]:
@@ -58,6 +60,7 @@ class Plans:
         estimates = Estimates(self._history, marks)
         known = bool(estimates.learn(node_ids))
         cases = [self._case(node_id, estimates.seconds(node_id)) for node_id in node_ids]
+        self.knows_hardware = self._knows([one for one in cases if one.demand.needs] or cases)
         units = self._of_this_shard(form(cases, self._option.dist), cases)
         units = [left for unit in units if (left := self._without_refused(unit, node_ids))]
         shared = estimates.shared(node_ids)
@@ -76,6 +79,10 @@ class Plans:
         left_out = [case.node_id for position, case in enumerate(cases) if position not in kept]
         self._leave_out(left_out, sentence(Shard(number, of), len(kept), len(cases), fingerprint(shards)))
         return ours
+
+    def _knows(self, cases: Sequence[Case]) -> bool:
+        known = sum(self._history.expected(case.node_id) is not None for case in cases)
+        return bool(cases) and 2 * known >= len(cases)
 
     def _case(self, node_id: str, seconds: float) -> Case:
         demand, _ = self._judge(node_id)

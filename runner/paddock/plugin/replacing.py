@@ -10,19 +10,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from paddock.specs import Fate
+from paddock.specs import ATTEMPTS, Fate, pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from paddock.specs import Cause
-
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds before a place is taken again after the infrastructure failed it, doubled each time: what evicts, preempts or
-restarts needs about that long to be done, and a test run has nothing to gain from asking for a pod more often."""
-
-ATTEMPTS = 3
-"""Workers that take one place in a row without ever coming to their tests: by then the cause is not passing."""
 
 
 class Answer(Enum):
@@ -83,7 +76,7 @@ class Replacements:
         )
         refusal = self._refusal(answer, past)
         self._count += not refusal
-        pause = min(FIRST_PAUSE * 2 ** (past.failed - 1), LONGEST_PAUSE) if answer is Answer.LATER else 0.0
+        pause = pause_after(past.failed) if answer is Answer.LATER else 0.0
         return Place(worker, pause, refusal)
 
     def taken(self, worker: str, place: Place) -> None:

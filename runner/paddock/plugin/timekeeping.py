@@ -15,9 +15,11 @@ from paddock.plugin.attempts import RERUN
 from paddock.plugin.timing import FILE_SECONDS, RUN_SECONDS
 from paddock.plugin.usage import Gauge
 from paddock.scheduling import history, history_file
+from paddock.scheduling.foresight import name_of_needy
 from paddock.scheduling.sizing import CORES, MEMORY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from paddock.plugin.terminal import Terminal
@@ -42,6 +44,8 @@ class Timekeeper:
         self._loaded: history_file.Loaded | None = None
         self.used = Gauge()
         """What the workers used."""
+        self.kinds: Callable[[str], Collection[str]] = lambda _node_id: ()
+        """Says which kinds of hardware a test needs."""
 
     def pytest_sessionstart(self) -> None:
         """Read the history, and tell what is wrong with it."""
@@ -70,7 +74,7 @@ class Timekeeper:
         if seconds:
             used = self.used.figures()
             workers = {name: used[key] for key, name in _OF_WORKERS.items() if key in used}
-            new = history.measured(self._began, seconds | workers)
+            new = history.measured(self._began, seconds | workers | self._of_needy(seconds))
             self._tell(history_file.save(self._path, new, known=self._loaded))
 
     def measured(self) -> dict[str, float]:
@@ -84,6 +88,10 @@ class Timekeeper:
         shared = {file: total / max(1, self._visits[file]) for file, total in self._shared.items()}
         shared = {file: each for file, each in shared.items() if each >= WORTH_SHARING}
         return {name: one / slower for name, one in (own | shared).items()}
+
+    def _of_needy(self, seconds: Mapping[str, float]) -> dict[str, float]:
+        passed = {test: one for test, one in seconds.items() if test not in self._failed}  # one that is refused fails
+        return {name_of_needy(test, kinds): one for test, one in passed.items() if (kinds := self.kinds(test))}
 
     def expected(self, node_id: str) -> float | None:
         """Return the seconds that a test is expected to take; ``None`` for one that was never measured."""

@@ -15,6 +15,7 @@ from paddock.scheduling.sizing import Left
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 
+    from paddock.scheduling.pool import Pool
     from paddock.scheduling.units import Demand, Unit
 
 WORTH_MOVING = 0.1
@@ -188,6 +189,26 @@ def overdue(workers: Iterable[Worker], now: float, pace: float) -> float:
     taught the run's pace anything yet.
     """
     return max((worker.overdue(now, pace) for worker in workers), default=0.0)
+
+
+def left_of_all(waiting: Mapping[Demand, Pool], workers: Collection[Worker], now: float, pace: float) -> float:
+    """Return the expected seconds until everything is over on these workers, of which there is one at least."""
+    remaining = [max(0.0, worker.remaining(now, pace)) for worker in workers]
+    seconds = sum(pool.seconds for pool in waiting.values()) * pace + sum(remaining)
+    return max(*remaining, seconds / len(remaining))
+
+
+def left_of_hardware(waiting: Mapping[Demand, Pool], workers: Collection[Worker], now: float, pace: float) -> float:
+    """Return the expected seconds until none of these holds hardware any more: until nothing is left for who does.
+
+    Where nobody holds any, those for which the one that comes with it will.
+    """
+    needy = sum(pool.seconds for demand, pool in waiting.items() if demand.needs) * pace
+    holders = [worker for worker in workers if worker.capabilities]
+    if not holders:
+        return needy
+    own = sum(max(0.0, worker.remaining(now, pace)) for worker in holders)
+    return max((needy + own) / len(holders), left_of_all(waiting, workers, now, pace))
 
 
 def openings(waiting: Mapping[Demand, Sized], workers: Collection[Worker], seconds: float) -> Left:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from paddock.scheduling.units import KEYS, Case, form
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from paddock.scheduling.history import History
 
@@ -30,6 +30,41 @@ def known_units(
         if (only is None or name in only) and any(is_in(name, place) for place in wanted)
     ]
     return [unit.seconds for unit in form(cases, dist if dist in KEYS else "load")]
+
+
+HARDWARE = "::hardware"
+"""Begins what stands in the history for a test that needs hardware: which kinds, and the test; its seconds again.
+
+Of a run that has collected nothing yet nobody else knows which tests these are."""
+
+
+def name_of_needy(test: str, kinds: Iterable[str]) -> str:
+    """Return what stands in the history for a test that needs these kinds of hardware."""
+    return f"{HARDWARE} {','.join(sorted(kinds))} {test}"
+
+
+def seconds_of_needy(
+    history: History, selected: Iterable[str], kinds: Collection[str], only: Collection[str] | None = None
+) -> float | None:
+    """Return the expected seconds of what is known to need hardware, of these kinds; ``None`` if nothing is known to.
+
+    ``selected`` and ``only`` are as for ``known_units``.
+    """
+    wanted = list(selected)
+    known = {
+        test: history.expected(name) or 0.0
+        for name, needed, test in _needy(history)
+        if needed <= set(kinds) and (only is None or test in only) and any(is_in(test, place) for place in wanted)
+    }
+    return sum(known.values()) if known else None
+
+
+def _needy(history: History) -> Iterator[tuple[str, set[str], str]]:
+    for name in history.samples:
+        beginning, _, rest = name.partition(" ")
+        kinds, _, test = rest.partition(" ")
+        if beginning == HARDWARE and test:
+            yield name, set(kinds.split(",")), test
 
 
 def is_in(name: str, place: str) -> bool:

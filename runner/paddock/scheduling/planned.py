@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from paddock.scheduling.beginning import harmless
 from paddock.scheduling.commands import Close, Send
+from paddock.scheduling.crew import left_of_hardware
 from paddock.scheduling.elastic import STRAGGLERS, Front, Stage
 from paddock.scheduling.sizing import Left
 
@@ -91,6 +92,10 @@ class PlannedScheduling(Front):
     def left(self) -> float | None:
         """Return the expected seconds until the last test is over; ``None`` before the first is known."""
         return self._planner.left(self._clock()) if self._planner else None
+
+    def left_of_hardware(self) -> float | None:
+        """Return the expected seconds for which the run needs hardware, from now on or from when it has some."""
+        return self._planner.left(self._clock(), left_of_hardware) if self._planner else None
 
     @property
     def has_waiting(self) -> bool:

@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING
 
 from paddock.scheduling.alarms import Alarms
 from paddock.scheduling.commands import Close, Send, TakeBack
-from paddock.scheduling.crew import DRAWN, WORTH_MOVING, Worker, fits, openings, overdue
+from paddock.scheduling.crew import DRAWN, WORTH_MOVING, Worker, fits, left_of_all, openings, overdue
 from paddock.scheduling.pace import Pace
 from paddock.scheduling.pool import Pool
 from paddock.scheduling.units import FREE, Demand, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from paddock.scheduling.commands import Command
     from paddock.scheduling.sizing import Left
     from paddock.scheduling.units import Unit
+
+    Count = Callable[[Mapping[Demand, Pool], Collection[Worker], float, float], float]
+    """Seconds of what waits and of what workers have, at a time and at a pace."""
 
 HORIZON = 0.25
 """Seconds of work that a worker is kept supplied with: ten times the round trip to a pod, and little to be wrong by."""
@@ -92,13 +95,11 @@ class Planner:
         """Whether a worker has tests."""
         return any(worker.count for worker in self._workers.values())
 
-    def left(self, now: float) -> float | None:
-        """Return the expected seconds until everything is over on the workers there are; ``None`` while unknown."""
+    def left(self, now: float, count: Count = left_of_all) -> float | None:
+        """Return the expected seconds until everything, or what is counted, is over; ``None`` while unknown."""
         if not self._pace.known or not self._workers:
             return None
-        pace = self._pace.factor
-        remaining = [max(0.0, worker.remaining(now, pace)) for worker in self._workers.values()]
-        return max(*remaining, (self._seconds * pace + sum(remaining)) / len(remaining))
+        return count(self._pools, self._workers.values(), now, self._pace.factor)
 
     def takes(self, demand: Demand, *, beside: str = "") -> bool:
         """Return whether a worker is there that could be sent a unit of this demand, another one than ``beside``."""

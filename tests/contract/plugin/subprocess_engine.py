@@ -285,6 +285,10 @@ class SubprocessEngine:
     def begun(self, worker: str) -> None:
         """Nothing waits for it here."""
 
+    def foretell(self, seconds: float | None) -> None:
+        """Write it down."""
+        self._note("foretell", seconds=seconds)
+
     def note(self, worker: str, doing: Doing) -> None:
         """Write it down, until the end."""
         if not self._ended.is_set():

@@ -113,6 +113,28 @@ def test_hardware_that_nobody_has_is_that_tests_error(mode: str, run: Run) -> No
     assert (left_out.code, left_out.counts) == (0, {"passed": 1}), left_out
 
 
+def test_how_long_hardware_is_needed_is_told_from_the_beginning(run: Run) -> None:
+    """Before anything is collected by what earlier runs measured, and then by the plan; a first run says nothing."""
+    text = """
+        import pytest, time
+        @pytest.mark.hardware("coral")
+        @pytest.mark.parametrize("n", range(4))
+        def test_detects(n): time.sleep(0.4)
+        def test_plain(): time.sleep(0.4)
+    """
+    table = '[tool.paddock.devices.coral]\npaths = ["/dev/apex_*"]\n'
+    args = ("-n2", "--paddock-hardware=coral")
+    first = run(*args, files={"test_hard.py": text, "pyproject.toml": table})
+    assert (first.code, first.counts) == (0, {"passed": 5}), first
+    assert {call["seconds"] for call in calls(first, "foretell")} == {None}
+    second = run(*args)
+    before, *later = [call["seconds"] for call in calls(second, "foretell")]
+    assert before == pytest.approx(1.6, abs=0.5), "what one worker takes for all that needs it"
+    assert later, second
+    assert all(0 <= seconds <= 2.5 for seconds in later), "five such tests, on as many workers as have come by then"
+    assert [call["call"] for call in calls(second, "foretell", "begin")][:2] == ["foretell", "begin"]
+
+
 def test_order_of_collection_is_kept_when_asked(run: Run) -> None:
     """With one worker and --paddock-order=collected the tests run as plain pytest runs them."""
     text = "import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_n(n): pass\n"
@@ -276,11 +298,11 @@ def test_auto_leaves_the_number_to_who_gives_one(run: Run) -> None:
     )
 
 
-def calls(result: Result, name: str) -> list[dict[str, Any]]:
-    """Return what the engine was asked, by the name of the call, in the project's last run."""
+def calls(result: Result, *names: str) -> list[dict[str, Any]]:
+    """Return what the engine was asked, by the names of the calls, in the project's last run."""
     lines = [json.loads(line) for line in (result.folder / "../engine.jsonl").read_text().splitlines()]
     last = max(position for position, line in enumerate(lines) if line["call"] == "create")
-    return [line for line in lines[last:] if line["call"] == name]
+    return [line for line in lines[last:] if line["call"] in names]
 
 
 THREE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,8 +20,8 @@ NODES = [
     {
         "metadata": {"name": "one"},
         "status": {
-            "capacity": {"cpu": "2", CORAL: "3", "hugepages-2Mi": "0", "x.kubernetes.io/y": "1"},
-            "allocatable": {CORAL: "2"},
+            "capacity": {"cpu": "2", CORAL: "4", "hugepages-2Mi": "0", "x.kubernetes.io/y": "1"},
+            "allocatable": {CORAL: "3"},
         },
     },
     {
@@ -53,15 +54,15 @@ LEASES = [
             "name": f"run-{run}",
             "labels": {names.RUN: run},
             "creationTimestamp": since,
-            "annotations": {names.WAITS_FOR: CORAL} if run != "k7x2mq" else None,
+            "annotations": said,
         },
         "spec": {"holderIdentity": "ann@ci-3/12/ab/34"},
     }
-    for run, since in {
-        "zz": "2026-11-22T10:00:02Z",
-        "k7x2mq": "2026-11-22T09:00:00Z",
-        "yy": "2026-11-22T10:00:01Z",
-    }.items()
+    for run, since, said in (
+        ("zz", "2026-11-22T10:00:02Z", {names.WAITS_FOR: CORAL}),
+        ("k7x2mq", "2026-11-22T09:00:00Z", {names.HOLDS_UNTIL: "2026-11-22T10:03:00+00:00"}),
+        ("yy", "2026-11-22T10:00:01Z", {names.WAITS_FOR: CORAL}),
+    )
 ]
 
 
@@ -70,6 +71,9 @@ class Cluster:
 
     def __init__(self, nodes: list[Any], pods: list[Any]) -> None:
         self._answers = {requests.NODE: nodes, requests.POD: pods, requests.LEASE: LEASES}
+
+    def time(self) -> datetime:
+        return datetime(2026, 11, 22, 10, tzinfo=UTC)
 
     def list_objects(self, kind: requests.Kind, **_: Any) -> list[Any]:
         return self._answers[kind]
@@ -90,7 +94,7 @@ def test_hardware_is_listed_with_who_holds_it(
 ) -> None:
     """Of all device plugins; what is configured and nowhere to be had is listed too, and over pods hold nothing.
 
-    The runs that wait follow, the first of them first.
+    The runs that wait follow, the first of them first, and when their turns are expected.
     """
     (tmp_path / "pyproject.toml").write_text(
         '[tool.paddock.devices.hailo]\npaths = ["/dev/hailo*"]\n', encoding="utf-8"
@@ -99,18 +103,22 @@ def test_hardware_is_listed_with_who_holds_it(
     assert capsys.readouterr().out.splitlines() == [
         "RESOURCE            NODE   CAPACITY   HEALTHY   FREE   HELD BY",
         "nvidia.com/gpu      two    1          1         1      -",
-        "paddock.dev/coral   one    3          2         0      k7x2mq/gw0, ns/other (2)",
+        "paddock.dev/coral   one    4          3         0      k7x2mq/gw0, ns/other (2)",
         "paddock.dev/hailo   one    0          0         0      -",
         "paddock.dev/hailo   two    0          0         0      -",
         "",
-        "WAITS FOR           RUN   OWNER      SINCE",
-        "paddock.dev/coral   yy    ann@ci-3   2026-11-22T10:00:01Z",
-        "paddock.dev/coral   zz    ann@ci-3   2026-11-22T10:00:02Z",
+        "WAITS FOR           RUN   OWNER      SINCE                  EXPECTED",
+        "paddock.dev/coral   yy    ann@ci-3   2026-11-22T10:00:01Z   in about 3 min",
+        "paddock.dev/coral   zz    ann@ci-3   2026-11-22T10:00:02Z   unknown: ns/other is no run that is recorded",
     ]
     shown(monkeypatch, Cluster(NODES, PODS), "--json")
     told = json.loads(capsys.readouterr().out)
     assert told["devices"][1]["holders"] == {"k7x2mq/gw0": 1, "ns/other": 2}
-    assert [one["run"] for one in told["waiting"]] == ["yy", "zz"]
+    assert [(one["run"], one["expected"]) for one in told["waiting"]] == [
+        ("yy", "2026-11-22T10:03:00+00:00"),
+        ("zz", None),
+    ]
+    assert told["waiting"][1]["unknown"] == "ns/other is no run that is recorded"
 
 
 def test_where_nobody_has_any_the_ways_out_are_told(

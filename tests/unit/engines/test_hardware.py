@@ -38,14 +38,14 @@ class Cluster:
         return [{"status": {"allocatable": one}} for one in look]
 
 
-def require(cluster: object, asked: RunRequest, simulated: object = None) -> None:
-    hardware.require(cast("Any", cluster), asked, cast("Any", simulated))
+def survey(cluster: object, asked: RunRequest, simulated: object = None) -> Any:
+    return hardware.survey(cast("Any", cluster), asked, cast("Any", simulated))
 
 
 def test_a_run_that_some_node_could_take_goes_on() -> None:
     """One that asks for no hardware asks nobody."""
-    require(Cluster([{}, {"paddock.dev/coral": "2"}]), request(CORAL))
-    require(None, request())
+    survey(Cluster([{}, {"paddock.dev/coral": "2"}]), request(CORAL))
+    survey(None, request())
 
 
 def node(name: str, **resources: int) -> dict[str, Any]:
@@ -76,20 +76,41 @@ def test_as_many_workers_hold_hardware_as_there_is_for(
         requests.NODE: [node("one", coral=5, hailo=2), node("two", coral=3, hailo=9), node("three")],
         requests.POD: holders,
     }
-    cluster = cast("Any", SimpleNamespace(list_objects=lambda kind, **_: has[kind]))
+    cluster = SimpleNamespace(list_objects=lambda kind, **_: has[kind])
     hailo = Wanted(kind="hailo", count=1, resource="paddock.dev/hailo")
-    assert hardware.workers_possible(cluster, replace(request(CORAL, hailo), hardware_workers=asked)) == expected
-    assert hardware.workers_possible(cluster, replace(request(), hardware_workers=asked)) is None
+    assert possible(cluster, replace(request(CORAL, hailo), hardware_workers=asked)) == expected
+    assert possible(cluster, replace(request(), hardware_workers=asked)) is None
+
+
+def possible(cluster: object, asked: RunRequest) -> int | None:
+    return hardware.workers_possible(asked, survey(cluster, asked))
+
+
+def test_nodes_and_pods_are_listed_once() -> None:
+    """For all questions at the beginning of a run: in a large cluster each list is megabytes."""
+    asked: list[requests.Kind] = []
+
+    def answer(kind: requests.Kind, **_: Any) -> list[Any]:
+        asked.append(kind)
+        return [node("one", coral=2)] if kind == requests.NODE else []
+
+    cluster = SimpleNamespace(list_objects=answer)
+    assert possible(cluster, replace(request(CORAL), hardware_workers=FREE_DEVICES)) == 1
+    assert asked == [requests.NODE, requests.POD]
+    assert survey(cluster, replace(request(CORAL), hardware_workers=EVERY_WORKER)) is None
+    assert asked == [requests.NODE, requests.POD, requests.NODE], "where all hold some nobody counts"
 
 
 def test_an_account_that_may_not_see_pods_gives_every_worker_hardware() -> None:
     """The scheduler has some wait then."""
 
-    def refuse(*_: Any, **__: Any) -> None:
-        raise NotAllowed("no")
+    def refuse(kind: requests.Kind, **_: Any) -> list[Any]:
+        if kind == requests.POD:
+            raise NotAllowed("no")
+        return [node("one", coral=2)]
 
     asked = replace(request(CORAL), hardware_workers=FREE_DEVICES)
-    assert hardware.workers_possible(cast("Any", SimpleNamespace(list_objects=refuse)), asked) is None
+    assert possible(SimpleNamespace(list_objects=refuse), asked) is None
 
 
 def inference(count: int) -> DeclaredService:
@@ -101,9 +122,9 @@ def inference(count: int) -> DeclaredService:
 def test_a_service_may_hold_its_part_on_another_node(held: int, expected: int) -> None:
     """Two devices for each worker: as one and one they fit where two at once do not."""
     has = {requests.NODE: [node("one", coral=5), node("two", coral=3)], requests.POD: []}
-    cluster = cast("Any", SimpleNamespace(list_objects=lambda kind, **_: has[kind]))
+    cluster = SimpleNamespace(list_objects=lambda kind, **_: has[kind])
     asked = replace(request(CORAL), hardware_workers=FREE_DEVICES, services=(inference(held),))
-    assert hardware.workers_possible(cluster, asked) == expected
+    assert possible(cluster, asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,10 +139,10 @@ def test_what_a_service_holds_must_be_there_too(nodes: list[dict[str, str]], hel
     """Each pod needs a node that has it all, and all of them together so many devices."""
     asked = replace(request(CORAL), services=(inference(held),))
     if not words:
-        require(Cluster(nodes), asked)
+        survey(Cluster(nodes), asked)
         return
     with pytest.raises(UsageError, match=words):
-        require(Cluster(nodes), asked)
+        survey(Cluster(nodes), asked)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +155,7 @@ def test_what_a_service_holds_must_be_there_too(nodes: list[dict[str, str]], hel
 def test_a_run_that_no_node_could_take_is_refused(nodes: list[dict[str, str]], words: str) -> None:
     """Devices of several nodes do not add up."""
     with pytest.raises(UsageError) as error:
-        require(Cluster(nodes), request(CORAL))
+        survey(Cluster(nodes), request(CORAL))
     assert words in str(error.value)
     assert "--paddock-simulate-hardware=N" in str(error.value)
 
@@ -142,13 +163,13 @@ def test_a_run_that_no_node_could_take_is_refused(nodes: list[dict[str, str]], w
 def test_simulated_devices_are_waited_for_while_their_plugin_lives() -> None:
     """Kubelet and the API server hear of them a moment later."""
     plugin = SimpleNamespace(check=lambda: None)
-    require(Cluster([{}], [{"paddock.dev/coral": "2"}]), request(CORAL, simulate=2), plugin)
+    survey(Cluster([{}], [{"paddock.dev/coral": "2"}]), request(CORAL, simulate=2), plugin)
 
     def ended() -> None:
         raise InfrastructureError("it has ended")
 
     with pytest.raises(InfrastructureError, match="it has ended"):
-        require(Cluster([{}]), request(CORAL, simulate=2), SimpleNamespace(check=ended))
+        survey(Cluster([{}]), request(CORAL, simulate=2), SimpleNamespace(check=ended))
 
 
 def test_an_account_that_may_not_see_nodes_leaves_it_to_the_scheduler() -> None:
@@ -157,7 +178,7 @@ def test_an_account_that_may_not_see_nodes_leaves_it_to_the_scheduler() -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise NotAllowed("no")
 
-    require(SimpleNamespace(list_objects=refuse), request(CORAL))
+    survey(SimpleNamespace(list_objects=refuse), request(CORAL))
 
 
 @pytest.mark.parametrize(

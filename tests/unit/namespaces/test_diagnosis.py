@@ -430,3 +430,52 @@ def test_what_could_not_be_started_says_why() -> None:
 def test_an_end_that_is_not_the_workers_own_is_explained_elsewhere(status: ExitStatus) -> None:
     """Nobody heard of it, its pod was being stopped, or this run wanted it."""
     assert diagnosis.of_process(status) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "kind"),
+    [
+        (
+            "CreateContainerError",
+            "failed to generate spec: error stating device path: stat /dev/apex_0: no such file or directory",
+            Kind.DEVICE_REFUSED,
+        ),
+        ("CreateContainerError", "lstat /dev/bus/usb/001/006: no such file or directory", Kind.DEVICE_REFUSED),
+        (
+            "CreateContainerConfigError",
+            "device plugin PreStartContainer rpc failed with err: apex_0 could not be reset",
+            Kind.DEVICE_REFUSED,
+        ),
+        ("CreateContainerError", "stat /srv/data: no such file or directory", Kind.NOT_STARTED),
+    ],
+)
+def test_a_device_that_goes_before_the_start_is_no_fault_of_the_pods(reason: str, message: str, kind: Kind) -> None:
+    """Another pod gets another device, or waits for one; what a pod mounts wrongly lasts."""
+    stuck = pod(state={"waiting": {"reason": reason, "message": message}})
+    cause = diagnosis.hopeless(stuck)
+    assert cause is not None
+    assert cause.kind == kind
+    assert diagnosis.is_turned_away(stuck) == (kind == Kind.DEVICE_REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("status", "turned_away"),
+    [
+        (("UnexpectedAdmissionError", "Pod was rejected: Allocate failed due to no device"), True),
+        (("OutOfcpu", "Node didn't have enough resource: cpu"), True),
+        (("OutOfa.b/coral", "Pod was rejected: Node didn't have enough resource: a.b/coral"), True),
+        (("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed"), True),
+        (("Evicted", "Pod was rejected: The node had condition: [MemoryPressure]."), True),
+        (("SomethingNew", "Pod was rejected: of a later release"), True),
+        (("Evicted", "The node was low on resource: memory."), False),
+        (("DeadlineExceeded", "Pod was active on the node longer than it may"), False),
+    ],
+)
+def test_a_pod_that_never_ran_is_told_from_one_that_was_ended(
+    status: tuple[str, str],
+    turned_away: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """Only the first is worth another try in the same place: nothing of it has been used."""
+    reason, message = status
+    assert diagnosis.is_turned_away(pod(phase="Failed", reason=reason, message=message)) == turned_away
+    assert not diagnosis.is_turned_away(RUNNING)

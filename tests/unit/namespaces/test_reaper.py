@@ -224,6 +224,32 @@ def test_a_heart_goes_on_when_the_server_comes_back() -> None:
         heart.close()
 
 
+def test_what_else_is_written_follows_a_beat_that_was_heard() -> None:
+    """Never before it, nor where nobody answers: the record must not be renewed too late for it."""
+    server, followed, asked = ApiServer(), list[str](), list[None]()
+    server.record("aa", "me")
+    server.broken = True
+    answer = server.send
+
+    def note(request: Any, **options: Any) -> dict[str, Any]:
+        asked.append(None)
+        return answer(request, **options)
+
+    server.send = note  # type: ignore[method-assign] # to see that it was asked
+    heart = Heart(cast("Any", server), "aa", "me", duration=0.03)
+    heart.beside = lambda: followed.append(server.records["run-aa"]["metadata"]["resourceVersion"])
+    before = server.records["run-aa"]["metadata"]["resourceVersion"]
+    heart.start()
+    try:
+        await_that(lambda: len(asked) > 1)
+        assert followed == []
+        server.broken = False
+        await_that(lambda: bool(followed))
+        assert followed[0] != before
+    finally:
+        heart.close()
+
+
 def test_a_run_sweeps_beside_its_tests_and_tells_at_its_end() -> None:
     """What it has ended stands in the account of the run that found it."""
     server = ApiServer()

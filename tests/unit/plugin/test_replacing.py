@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from paddock.plugin.replacing import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, TABLE, Answer, Place, Replacements
-from paddock.specs import Cause, Fate
+from paddock.plugin.replacing import TABLE, Answer, Place, Replacements
+from paddock.specs import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, Cause, Fate
 
 
 def cause(fate: Fate | None) -> Cause | None:

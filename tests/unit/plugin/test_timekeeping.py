@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from paddock.cli.history import lines as shown
 from paddock.plugin.attempts import RERUN
 from paddock.plugin.timekeeping import WORTH_SHARING, Timekeeper
 from paddock.plugin.timing import FILE_SECONDS, RUN_SECONDS
 from paddock.scheduling import history, history_file
+from paddock.scheduling.foresight import seconds_of_needy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,3 +143,15 @@ def test_a_history_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert timekeeper.history.samples == {}
     assert len(lines.said) == 1
     assert "cannot be read" in lines.said[0]
+
+
+def test_what_needs_hardware_is_known_before_it_is_collected(tmp_path: Path) -> None:
+    """Its time stands in the history once more, under its kinds; `paddock history show` leaves that out."""
+    timekeeper, _ = keeper(tmp_path / "h", report("t.py::a", "call", 2.0), report("t.py::b", "call", 1.0))
+    timekeeper.pytest_runtest_logreport(report("t.py::refused", "setup", 0.0, "failed"))
+    timekeeper.kinds = lambda test: [] if test == "t.py::b" else ["hailo", "coral"]
+    timekeeper.pytest_sessionfinish()
+    kept = history_file.load(tmp_path / "h").history
+    assert seconds_of_needy(kept, ["t.py"], ["coral", "hailo"]) == 2.0
+    assert set(kept.samples) == {"t.py::a", "t.py::b", "t.py::refused", "::hardware coral,hailo t.py::a"}
+    assert [line for line in shown(kept) if "::hardware" in line] == []

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddock.scheduling.commands import Close, Send, TakeBack
-from paddock.scheduling.crew import Worker, openings
+from paddock.scheduling.crew import Worker, left_of_hardware, openings
 from paddock.scheduling.planner import Planner
 from paddock.scheduling.sizing import Left
 from paddock.scheduling.units import FREE, KEYS, Case, Demand, Order, Unit, form
@@ -86,6 +86,21 @@ def test_what_is_left_is_what_the_run_will_take() -> None:
     unknown = Planner(units)
     unknown.join({"gw0": {}}, 0.0)
     assert unknown.left(0.0) is None
+
+
+def test_hardware_is_needed_until_nothing_is_left_for_who_holds_it() -> None:
+    """What needs it, shared by those who hold some, and then their part of the rest; nothing else before any does."""
+    coral = Demand(needs=frozenset(CORAL.items()))
+    cases = [Case(node_id=f"a::{n}", seconds=1.0, demand=coral if n < 6 else FREE) for n in range(12)]
+    planner = Planner(form(cases, "load"), known=True)
+    assert planner.left(0.0, left_of_hardware) is None
+    planner.join({"gw0": {}, "gw1": {}}, 0.0)
+    assert planner.left(0.0, left_of_hardware) == pytest.approx(6.0)
+    planner.join({"gw2": CORAL}, 0.0)
+    assert planner.left(0.0) == pytest.approx(4.0)
+    assert planner.left(0.0, left_of_hardware) == pytest.approx(6.0)
+    planner.join({"gw3": CORAL}, 0.0)
+    assert planner.left(0.0, left_of_hardware) == pytest.approx(3.0)
 
 
 def test_few_long_tests_are_shared_out() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.engines.room import Resources, Room
-from paddock.scheduling.foresight import is_in, known_units
+from paddock.scheduling.foresight import is_in, known_units, name_of_needy, seconds_of_needy
 from paddock.scheduling.history import History, measured
 from paddock.scheduling.sizing import CORES, MEMORY, START, Left, Usage, advise, is_worth_it, usage, worth
 
@@ -124,3 +124,17 @@ def test_what_is_known_of_what_is_asked_for() -> None:
     assert sorted(known_units(history, ["t", "t2"], "loadfile")) == [2.0, 2.0, 6.0]
     assert known_units(history, ["."], "load", only={"t/b.py::x", "gone.py::z"}) == [2.0]
     assert not is_in("t/a.py::one_more", "t/a.py::one")
+
+
+def test_what_is_known_to_need_hardware() -> None:
+    """Of the kinds that workers hold; it stands beside the tests' own times, which it does not change."""
+    own = {"t/a.py::one[a b]": 2.0, "t/a.py::two": 3.0, "t/b.py::x": 4.0, "t/b.py::y": 5.0}
+    kinds = {"t/a.py::one[a b]": ["coral"], "t/a.py::two": ["hailo", "coral"], "t/b.py::x": ["coral"]}
+    history = measured(1, own | {name_of_needy(test, needed): own[test] for test, needed in kinds.items()})
+    assert known_units(history, ["t"], "load") == [2.0, 3.0, 4.0, 5.0]
+    assert seconds_of_needy(history, ["."], ["coral"]) == 6.0
+    assert seconds_of_needy(history, ["."], ["coral", "hailo"]) == 9.0
+    assert seconds_of_needy(history, ["t/a.py"], ["coral", "gpu"]) == 2.0
+    assert seconds_of_needy(history, ["t"], ["coral"], only={"t/b.py::x", "t/b.py::y"}) == 4.0
+    assert seconds_of_needy(history, ["t/b.py::y"], ["coral"]) is None
+    assert seconds_of_needy(measured(1, {"::hardware": 1.0, "::hardware coral": 1.0}), ["."], ["coral"]) is None

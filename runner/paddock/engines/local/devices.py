@@ -69,6 +69,8 @@ class Devices:
         self._request, self._folder, self._probe = request, folder, probe
         self._sick: dict[str, tuple[str, Deadline]] = {}
         """Path of a device -> why nobody gets it, until it is looked at again."""
+        self._busy: Sequence[Path] = ()
+        """Locks that others held at the last look: a text in any other one names who held it before."""
         self._kinds = {one.kind: one for one in request.devices}
         self._found = {one.kind: _found(self._kinds.get(one.kind), one.count, machine) for one in request.hardware}
         self._wanted = {one.kind: one.count for one in request.hardware}
@@ -85,7 +87,7 @@ class Devices:
         """Return what a worker waits for; empty for who does not."""
         if worker not in self._waiting:
             return ""
-        holders = ", ".join(sorted(filter(None, map(_holder, self._files()))))
+        holders = ", ".join(sorted(filter(None, map(_holder, self._busy))))
         sick = ", ".join(reason for reason, _ in self._sick.values())
         held = f"its turn for {' and '.join(self._wanted)}; held by {holders or 'nobody any more'}"
         return f"{held}; sick are {sick}" if sick else held
@@ -151,13 +153,14 @@ class Devices:
     def _locked(self, worker: str) -> Lease | None:
         """Return a lease of all that a worker needs, or nothing."""
         held: dict[str, list[Locked]] = {}
+        busy: list[Path] = []
         for kind, count in self._wanted.items():
-            held[kind] = self._first_free(self._kinds[kind], count)
+            held[kind] = self._first_free(self._kinds[kind], count, busy)
             if len(held[kind]) < count:
+                self._busy = busy
                 _close(descriptor for locked in held.values() for descriptor, _ in locked)
                 return None
         for descriptor in (descriptor for locked in held.values() for descriptor, _ in locked):
-            os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(f"{self._request.run_id}/{worker}").encode(), 0)
         services: dict[str, Lease] = {}
         for one in self._services:
@@ -174,14 +177,18 @@ class Devices:
                 variables |= self._kinds[kind].environment_with([device for _, device in locked])
         return Lease(variables, tuple(descriptor for locked in held.values() for descriptor, _ in locked))
 
-    def _first_free(self, kind: Hardware, count: int) -> list[Locked]:
+    def _first_free(self, kind: Hardware, count: int, busy: list[Path]) -> list[Locked]:
+        """Return so many of a kind if they are free and well; the locks that others hold go to ``busy``."""
         chosen: list[Locked] = []
         for device in self._found[kind.kind]:
-            if len(chosen) < count and (descriptor := _lock(self._file(device))) is not None:
-                if self._is_well(device, kind):
-                    chosen.append((descriptor, device))
-                else:
-                    os.close(descriptor)
+            if len(chosen) == count:
+                break
+            if (descriptor := _lock(file := self._file(device))) is None:
+                busy.append(file)
+            elif self._is_well(device, kind):
+                chosen.append((descriptor, device))
+            else:
+                os.close(descriptor)
         return chosen
 
     def _is_well(self, device: Device, kind: Hardware) -> bool:
@@ -193,10 +200,6 @@ class Devices:
         if reason := self._probe(device, kind.health):
             self._sick[path] = f"{path} ({reason})", Deadline(kind.health_period)
         return path not in self._sick
-
-    def _files(self) -> list[Path]:
-        every = (device for devices in self._found.values() for device in devices)
-        return [self._file(device) for device in every if device.paths[0] not in self._sick]
 
     def _file(self, device: Device) -> Path:
         return (self._folder or _shared_folder()) / device.paths[0].strip("/").replace("/", "-")
@@ -232,7 +235,7 @@ def _shared_folder() -> Path:
 
 
 def _lock(path: Path) -> int | None:
-    """Return a descriptor that holds the lock, or ``None`` if somebody else does."""
+    """Return a descriptor that holds the lock, whose file says nothing, or ``None`` if somebody else does."""
     try:  # not with O_CREAT where it is there: another user's file in a folder of all could not be opened then
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -244,6 +247,7 @@ def _lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    os.ftruncate(descriptor, 0)  # who held it before may be named there
     return descriptor
 
 

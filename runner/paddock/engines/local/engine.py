@@ -138,6 +138,9 @@ class LocalEngine:
     def begun(self, worker: str) -> None:
         """Nothing was kept waiting."""
 
+    def foretell(self, seconds: float | None) -> None:
+        """Nobody is told: a lock says nothing of when it ends."""
+
     def note(self, worker: str, doing: Doing) -> None:
         """Nobody looks from outside."""
 

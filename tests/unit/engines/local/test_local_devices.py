@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -139,6 +140,22 @@ def test_all_or_nothing_is_held(runs: Runs) -> None:
     with pytest.raises(LeaseError, match=r"in vain for its turn for coral and hailo; held by aa/gw0\.$"):
         run.take("gw0", NEVER)
     assert "apex_0" in runs.begin("cc", coral=2).take("gw0", NEVER)["PADDOCK_DEVICES_CORAL"]
+
+
+def test_only_who_still_holds_a_device_is_named(runs: Runs, tmp_path: Path) -> None:
+    """Files keep what their last holder wrote; who has just taken one and not said so yet is not called by its name."""
+    gone, there = runs.begin("aa", coral=1), runs.begin("bb", coral=1)
+    gone.take("gw0", NEVER)
+    there.take("gw0", NEVER)
+    gone.leave("gw0")
+    assert "aa/gw0" in (tmp_path / "dev-apex_0").read_text()
+    with pytest.raises(LeaseError, match=r"its turn for coral; held by bb/gw0\.$"):
+        runs.begin("cc", wait=0.01, coral=2).take("gw0", NEVER)
+    lock = devices._lock(tmp_path / "dev-apex_0")
+    assert lock is not None
+    with pytest.raises(LeaseError, match=r"its turn for coral; held by bb/gw0\.$"):
+        runs.begin("dd", wait=0.01, coral=1).take("gw0", NEVER)
+    os.close(lock)
 
 
 def test_who_finds_nothing_free_waits_with_one_worker(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
