@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.deadlines import Deadline
+from tests.chaos import devices
 from tests.chaos import trial as trials
 from tests.chaos.suite import CACHE, VERDICTS
 from tests.cluster.own_node import component, kill
@@ -218,6 +219,42 @@ def _succeeds(trial: Trial, worker: str, program: str) -> bool:
     except FAILED_CALL:
         return False
     return True
+
+
+# ---- devices
+
+
+def in_the_middle(strike: Fault) -> Fault:
+    """Strike at any moment from the run's first line on; before it nothing of the run is there."""
+
+    def fault(trial: Trial) -> None:
+        trial.await_text("paddock: run ")
+        at_random(strike)(trial)
+
+    return fault
+
+
+def kill_plugin(_trial: Trial) -> None:
+    """Kill the device plugin; another begins a moment after."""
+    devices.bench().kill_plugin()
+
+
+def unplug_and_plug_in(trial: Trial) -> None:
+    """Take the victim's device away in the middle of its test, and put it back when that has been told."""
+    victim = trial.await_victim()
+    device = held_by(trial, victim.worker)
+    devices.bench().unplug(device)
+    trial.let_go_on(victim.worker)
+    trial.await_text("was sick after")
+    devices.bench().plug_in(device)
+
+
+def held_by(trial: Trial, worker: str) -> str:
+    """Return the node of the device that a worker's pod holds."""
+    program = "import os; print(os.environ['PADDOCK_DEVICES_CORAL'])"
+    where = ("-n", trial.namespace(worker), "worker")
+    found = json.loads(trial.node.kubectl("exec", *where, "--", "python3", "-c", program))
+    return str(found["devices"][0]["paths"][0])
 
 
 # ---- the cluster

@@ -1,16 +1,18 @@
 """The table of faults: what is done, how often, and what a run has to say of it.
 
 Pure but for the functions it names. A scenario that is a race is tried fifty times, at another moment each time;
-one whose moment is chosen by an event, five times; kills of workers that run short tests, forty times a mode.
+one whose moment is chosen by an event, five times; kills of workers that run short tests, forty times a mode; faults
+of runs with devices, twenty times.
 """
 
 from __future__ import annotations
 
 import signal
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.chaos import faults, kills, suite
+from tests.chaos import devices, faults, kills, suite
 from tests.chaos.suite import VICTIM
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ RACE, CERTAIN = 50, 5
 """Trials that a scenario needs before it counts as shown."""
 KILLED = 40
 """Workers that are killed in each of the modes of --dist: two hundred in all."""
+EQUIPPED = 20
+"""Trials of each fault of a run with devices."""
 
 WAITS, TORN_DOWN = "the victim waits", "fixture is torn down"
 _OTHER_IMAGE = """
@@ -54,6 +58,10 @@ def _one(_trial: Trial) -> int:
     return 1
 
 
+def _nothing_beside(_project: Path) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A fault and what has to come of it."""
@@ -77,6 +85,8 @@ class Scenario:
     files: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path], None] = suite.nothing_more
     """What else is put into the project's folder, before each trial."""
+    beside: Callable[[Path], AbstractContextManager[None]] = _nothing_beside
+    """What is there for as long as trials are made; gets the project's folder."""
     nox: bool = False
     before_left: Fault | None = None
     """What is done after the run's end before everything must be gone."""
@@ -127,6 +137,17 @@ class Raced(Scenario):
 
     times: int = RACE
     environment: Mapping[str, str] = field(default_factory=lambda: deed("brief"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equipped(Scenario):
+    """The victim and others need a device, of which there is one for each worker."""
+
+    times: int = EQUIPPED
+    beside: Callable[[Path], AbstractContextManager[None]] = devices.present
+    files: Mapping[str, str] = field(default_factory=lambda: devices.SUITE)
+    changed: Mapping[str, str] = field(default_factory=lambda: devices.VERDICTS)
+    arguments: Sequence[str] = ("--paddock-hardware=coral",)
 
 
 COMPONENTS = ("kube-apiserver", "kubelet", "containerd")
@@ -196,7 +217,8 @@ SCENARIOS = (
     Interrupted(
         name="interrupt-collected",
         what="Ctrl-C when tests are collected",
-        fault=faults.interrupt_after(r"workers? \[|\n\."),  # the count stays away where tests begin on one already
+        fault=faults.interrupt_after("scheduling tests via"),
+        arguments=("-v",),  # says so; the count of tests stays away where they begin on one worker already
     ),
     Interrupted(
         name="interrupt-test",
@@ -334,6 +356,27 @@ SCENARIOS = (
         fault=faults.two_reapers,
         codes=frozenset({-9}),
         complete=False,
+    ),
+    # ---- devices
+    Equipped(
+        name="device-plugin",
+        what="the device plugin killed at any moment, and begun anew, under a run with devices",
+        fault=faults.in_the_middle(faults.kill_plugin),
+        environment=deed("brief"),
+    ),
+    Equipped(
+        name="kubelet-devices",
+        what="kubelet killed at any moment under a run with devices",
+        fault=faults.in_the_middle(faults.component_killer("kubelet")),
+        environment=deed("brief"),
+        outage=True,
+    ),
+    Equipped(
+        name="unplug",
+        what="a device unplugged while a test holds it, and plugged in again",
+        fault=faults.unplug_and_plug_in,
+        cause=r"was sick after test_victim\.py::test_victim: python3 ended with 1",
+        outage=True,  # until the device is known to be back
     ),
     # ---- the node
     *(

@@ -39,7 +39,8 @@ def test_a_fault_changes_no_verdict_but_its_victims_and_leaves_nothing(
     suite.write(project, scenario.pyproject)
     for name, text in scenario.files.items():
         (project / name).write_text(text, encoding="utf-8")
-    with ThreadPoolExecutor(thread_name_prefix="gone") as pool:  # the next trial need not wait for the last one's end
+    # The next trial need not wait for the last one's end.
+    with scenario.beside(project), ThreadPoolExecutor(thread_name_prefix="gone") as pool:
         ends: list[Future[str]] = []
         while times > 0:
             count, end = _try(scenario, project, embedded_node, note, pool)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 """For the question what nodes have."""
 _APPEARS = 30.0
-"""Seconds for simulated devices to be known to the API server: plugin, kubelet and node status need some two."""
+"""Seconds for devices to be known to the API server, simulated ones or those of a plugin that starts anew: plugin,
+kubelet and node status need some two."""
 _ENDS = 10.0
 _LOOK = 0.1
 
@@ -76,11 +77,13 @@ def survey(
 
 
 def _nodes_that_do(cluster: Cluster, request: RunRequest, simulated: SimulatedHardware | None) -> list[Manifest]:
-    deadline = Deadline(_APPEARS if request.simulate else 0.0)
+    deadline = Deadline(_APPEARS)
     while missing := _missing(nodes := _nodes(cluster, _SECONDS), request):
         if simulated:
             simulated.check()
-        if deadline.passed:
+        # Kubelet knows devices that are sick or whose plugin starts anew: the latter are back in a moment.
+        may_come = request.simulate or not _missing(nodes, request, "capacity")
+        if deadline.passed or not may_come:
             raise UsageError(missing)
         threading.Event().wait(_LOOK)
     return nodes
@@ -140,22 +143,22 @@ def _take(pod: Mapping[str, int], nodes: Iterable[dict[str, int]]) -> bool:
     return False
 
 
-def _missing(nodes: Sequence[Manifest], request: RunRequest) -> str:
+def _missing(nodes: Sequence[Manifest], request: RunRequest, of: str = "allocatable") -> str:
     for who, asked in equipment.of_pods(request).items():
         for resource, count in asked.items():
-            most = max(_allocatable(nodes, resource), default=0)
+            most = max(_counts(nodes, resource, of), default=0)
             if most < count:
                 found = f"there are at most {most} healthy ones on a node" if most else "no node has a healthy one"
                 return _sentence(f"{who} is to hold {count} of {resource}", f"{found} (nodes: {len(nodes)})")
     for resource, count in equipment.resources(request.hardware).items():
-        every = sum(_allocatable(nodes, resource))
+        every = sum(_counts(nodes, resource, of))
         if every < count:
             return _sentence(f"A worker and its services are to hold {count} of {resource}", f"all nodes have {every}")
     return ""
 
 
-def _allocatable(nodes: Iterable[Mapping[str, Any]], resource: str) -> list[int]:
-    return [int(number(node["status"].get("allocatable", {}).get(resource, 0))) for node in nodes]
+def _counts(nodes: Iterable[Mapping[str, Any]], resource: str, of: str) -> list[int]:
+    return [int(number(node["status"].get(of, {}).get(resource, 0))) for node in nodes]
 
 
 def _sentence(wanted: str, found: str) -> str:

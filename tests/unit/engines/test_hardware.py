@@ -30,12 +30,12 @@ def request(*wanted: Wanted, simulate: int | None = None) -> RunRequest:
 class Cluster:
     """Nodes, as each question in turn finds them."""
 
-    def __init__(self, *looks: list[dict[str, str]]) -> None:
-        self._looks = list(looks)
+    def __init__(self, *looks: list[dict[str, str]], capacity: dict[str, str] | None = None) -> None:
+        self._looks, self.capacity = list(looks), capacity or {}
 
     def list_objects(self, *_: Any, **__: Any) -> Any:
         look = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
-        return [{"status": {"allocatable": one}} for one in look]
+        return [{"status": {"capacity": self.capacity, "allocatable": one}} for one in look]
 
 
 def survey(cluster: object, asked: RunRequest, simulated: object = None) -> Any:
@@ -46,6 +46,18 @@ def test_a_run_that_some_node_could_take_goes_on() -> None:
     """One that asks for no hardware asks nobody."""
     survey(Cluster([{}, {"paddock.dev/coral": "2"}]), request(CORAL))
     survey(None, request())
+
+
+def test_devices_that_are_back_in_a_moment_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubelet knows of as many, whose plugin begins anew; those that are sick for long are refused after all."""
+    monkeypatch.setattr(hardware, "_LOOK", 0.0)
+    known = {"paddock.dev/coral": "2"}
+    survey(Cluster([{}], [{"paddock.dev/coral": "0"}], [known], capacity=known), request(CORAL))
+    monkeypatch.setattr(hardware, "_APPEARS", 0.0)
+    with pytest.raises(UsageError, match="no node has a healthy one"):
+        survey(Cluster([{}], capacity=known), request(CORAL))
+    with pytest.raises(UsageError, match="no node has a healthy one"):
+        survey(Cluster([{}], [known]), request(CORAL))
 
 
 def node(name: str, **resources: int) -> dict[str, Any]:
