@@ -311,17 +311,50 @@ COLLECTING, WAITING, TESTING, ENDED = "collecting", "waiting", "testing", "ended
 
 
 @dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """A shared device with which another worker's test has its turn, while one of this worker's waits for it."""
+
+    device: str
+    """As a person calls it."""
+    test: str
+    """Node id of the test that waits."""
+    holder: str
+    """Run and worker of the one that does not, with a slash between."""
+    held_for: str
+    """Node id of that one's test."""
+    since: str
+    """Since when it has its turn, as RFC 3339 writes it."""
+
+    @property
+    def sentence(self) -> str:
+        """The wait in words, to follow the worker's name."""
+        return (
+            f"waits for its turn with {self.device}, to run {self.test}: {self.holder} has it since {self.since}, "
+            f"for {self.held_for}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doing:
     """What a worker is at, and the figures of what it has reported, for whoever looks from outside."""
 
     phase: str = COLLECTING
     running: str = ""
     """Node id of the test that runs now; empty between two tests."""
+    awaits: Awaited | None = None
+    """What the next test has waited for so long that it was told."""
+
     passed: int = 0
     failed: int = 0
     errors: int = 0
     """Set-ups and tear-downs that failed."""
     skipped: int = 0
+
+    @property
+    def test(self) -> str:
+        """The test that runs, or what the next one waits for; empty between two tests."""
+        awaits = f"waits for {self.awaits.device}, which {self.awaits.holder} has" if self.awaits else ""
+        return self.running or awaits
 
 
 ASKED, SCHEDULED, RUNNING, SENT = "asked", "scheduled", "running", "sent"

@@ -20,7 +20,7 @@ from paddock.columns import aligned
 from paddock.devices import configuration
 from paddock.devices.commands import failure
 from paddock.devices.discovery import Machine, without_claimed
-from paddock.devices.resources import KUBELETS_FOLDER, MOST_SIMULATED
+from paddock.devices.resources import KUBELETS_FOLDER, MOST_SHARES, MOST_SIMULATED
 from paddock.devices.simulation import Simulation
 from paddock.errors import UsageError
 
@@ -42,6 +42,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--config", type=Path, metavar="FILE", help=config_help)
     simulate_help = "hand out so many simulated devices as well, loop devices that are made for it"
     parser.add_argument("--simulate", type=_count, default=0, metavar="N", help=simulate_help)
+    shares_help = "how many pods may hold one simulated device at once"
+    parser.add_argument("--simulate-shares", type=_shares, default=1, metavar="N", help=shares_help)
+    together_help = "let them use it at once, and not one test at a time"
+    parser.add_argument("--simulate-together", action="store_true", help=together_help)
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does, as its other end may")
     folder_help = "kubelet's folder of device plugins (default: %(default)s)"
     parser.add_argument("--folder", type=Path, default=Path(KUBELETS_FOLDER), metavar="FOLDER", help=folder_help)
@@ -58,7 +62,8 @@ def device_plugin(arguments: argparse.Namespace) -> int:
     if not arguments.simulate:
         _serve(kinds, arguments.folder, stop)
         return 0
-    simulation = Simulation(arguments.simulate)
+    shares, in_turn = arguments.simulate_shares, not arguments.simulate_together
+    simulation = Simulation(arguments.simulate, shares=shares, in_turn=in_turn)
     try:
         if simulation.acquire(stop.wait):
             _serve([*kinds, simulation.begin()], arguments.folder, stop)
@@ -70,6 +75,12 @@ def device_plugin(arguments: argparse.Namespace) -> int:
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_SIMULATED:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of devices; expected 1 to {MOST_SIMULATED}")
+    return int(text)
+
+
+def _shares(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SHARES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of shares; expected 1 to {MOST_SHARES}")
     return int(text)
 
 

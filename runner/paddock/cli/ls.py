@@ -73,7 +73,7 @@ def _row(run: RunState, worker: WorkerState) -> tuple[str, ...]:
     figures = [str(getattr(doing, figure)) if doing else "" for figure in _FIGURES]
     return (
         *(worker.run_id, worker.name, f"{worker.phase}{left}", f"{running}/{len(worker.pods)}", worker.node),
-        *(*figures, tables.age(worker.since), doing.running if doing else ""),
+        *(*figures, tables.age(worker.since), doing.test if doing else ""),
     )
 
 
@@ -108,6 +108,7 @@ def _worker_data(worker: WorkerState) -> dict[str, Any]:
         "node": worker.node,
         "since": worker.since.isoformat() if worker.since else None,
         "running": worker.doing.running if worker.doing else "",
+        "awaits": asdict(worker.doing.awaits) if worker.doing and worker.doing.awaits else None,
         **{figure: getattr(worker.doing, figure) if worker.doing else None for figure in _FIGURES},
         "noted_at": worker.noted_at or None,
         "pods": [asdict(pod) for pod in worker.pods],

@@ -10,7 +10,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from paddock.devices.resources import Command, Hardware, Mount, own_resource
+from paddock.devices.resources import MOST_SHARES, Command, Hardware, Mount, own_resource
 from paddock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,11 +29,18 @@ _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PERMISSIONS = re.compile(r"[rwm]+")
 _WILD = re.compile(r"[*?[]")
 _UPWARDS = re.compile(r"\*\*|(^|/)\.\.(/|$)")
-_MOST_SHARES = 1000
 _HEALTH_TIMEOUT = 5.0
 _RESET_TIMEOUT = 20.0
 _LONGEST_RESET = 25.0  # kubelet gives up PreStartContainer after 30 s (KubeletPreStartContainerRPCTimeoutInSecs)
 _LONGEST = 3600.0
+_IN_TURN, _TOGETHER = "in-turn", "together"
+_BELONGS = {
+    "shared-use": "shares",
+    "health-timeout": "health",
+    "health-period": "health",
+    "reset-timeout": "reset",
+}
+"""Key -> the one without which it means nothing."""
 
 
 def parse(table: object, place: Place) -> tuple[Hardware, ...]:
@@ -111,6 +118,8 @@ def _made(kind: str, resource: str, values: Mapping[str, Any]) -> Hardware:
     given: dict[str, Any] = {name: values[name] for name in names if name in values}
     if "health-period" in values:
         given["health_period"] = values["health-period"]
+    if "shared-use" in values:
+        given["in_turn"] = values["shared-use"] == _IN_TURN
     health = _command(values, "health", _HEALTH_TIMEOUT)
     reset = _command(values, "reset", _RESET_TIMEOUT)
     return Hardware(kind=kind, resource=resource, health=health, reset=reset, **given)
@@ -131,9 +140,9 @@ def _check_whole(values: Mapping[str, Any], place: Place) -> None:
                 f"{place()} has neither paths nor usb, nor a resource; "
                 "expected where its devices are, or the resource of the plugin that hands them out."
             )
-    for key in ("health-timeout", "health-period", "reset-timeout"):
-        if key in values and key.partition("-")[0] not in values:
-            raise UsageError(f"{place(key)} belongs to {key.partition('-')[0]!r}, which is not there.")
+    for key, other in _BELONGS.items():
+        if key in values and other not in values:
+            raise UsageError(f"{place(key)} belongs to {other!r}, which is not there.")
 
 
 def _check_overlap(kinds: list[Hardware], place: Place) -> None:
@@ -208,9 +217,15 @@ def _usb(value: object) -> tuple[str, ...]:
 
 
 def _shares(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_SHARES:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_SHARES:
         raise ValueError(value)
     return value
+
+
+def _shared_use(value: object) -> str:
+    if value not in (_IN_TURN, _TOGETHER):
+        raise ValueError(value)
+    return str(value)
 
 
 def _permissions(value: object) -> str:
@@ -270,7 +285,8 @@ KEYS: Mapping[str, tuple[Callable[[object], Any], str]] = {
     "resource": (_resource, "a name such as vendor.com/tpu: a domain that is not kubernetes.io, a slash and a name"),
     "paths": (_paths, "a list of patterns such as /dev/apex_* that are closed and begin below /dev with a letter"),
     "usb": (_usb, "a list of vendor:product such as 1a6e:089a"),
-    "shares": (_shares, f"a whole number from 1 to {_MOST_SHARES}"),
+    "shares": (_shares, f"a whole number from 1 to {MOST_SHARES}"),
+    "shared-use": (_shared_use, f"{_IN_TURN} or {_TOGETHER}"),
     "permissions": (_permissions, "some of r, w and m, each once"),
     "environment": (_environment, "a table of texts"),
     "mounts": (_mounts, "a list of tables with host and, if wanted, container (both absolute) and read-only"),

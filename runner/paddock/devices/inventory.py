@@ -6,11 +6,11 @@ Pure, and of one thread; what others read is a ``Stock``, a frozen value. What h
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from paddock.devices.resources import Allocation, Device, Hardware, Listed
+from paddock.devices.resources import Allocation, Device, Hardware, Listed, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,11 +81,13 @@ class Stock:
         healthy = {each.id for each in self.listed if each.is_healthy}
         if missing := [share for share in shares if share not in healthy]:
             raise LookupError(f"{self.hardware.resource} has no healthy device {', '.join(missing)} any more")
-        devices = [self.devices[one] for one in dict.fromkeys(map(_device_of, shares))]
+        found = [self.devices[one] for one in dict.fromkeys(map(_device_of, shares))]
+        devices = [replace(one, line=self.hardware.line_of(one)) for one in found]
+        lines = [Mount(host=one.line, container=one.line, read_only=False) for one in devices if one.line]
         return Allocation(
             devices=devices,
             environment=self.hardware.environment_with(devices),
-            mounts=self.hardware.mounts,
+            mounts=(*self.hardware.mounts, *lines),
             permissions=self.hardware.permissions,
         )
 

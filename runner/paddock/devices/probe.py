@@ -43,7 +43,7 @@ def held(kinds: Iterable[str], environment: Mapping[str, str]) -> list[tuple[str
     """
     told = {kind: environment.get(variable(kind)) or environment.get(variable(SIMULATED), "{}") for kind in kinds}
     return [
-        (kind, Device(id=one["id"], paths=tuple(one["paths"])))
+        (kind, Device(id=one["id"], paths=tuple(one["paths"]), line=one.get("line", "")))
         for kind, text in told.items()
         for one in json.loads(text).get("devices", ())
     ]

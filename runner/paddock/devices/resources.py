@@ -22,6 +22,10 @@ SIMULATED = "simulated"
 """Kind, and last part of the resource, of devices that are none."""
 
 
+LINES_FOLDER = "/run/paddock-leases"
+"""On a node: of the files by which those who share a device take turns. It goes with a reboot, as those do."""
+
+MOST_SHARES = 1000
 MOST_SIMULATED = 64
 """More than any test needs; the kernel makes loop devices as they are asked for."""
 
@@ -63,6 +67,10 @@ class Hardware:
     """``vendor:product`` in hexadecimal digits; several, since a device may change its own with its firmware."""
     shares: int = 1
     """How many pods may hold one device at once."""
+    in_turn: bool = True
+    """Whether those who share one use it one test at a time."""
+    lines: str = LINES_FOLDER
+    """Folder of the files by which they take turns."""
     permissions: str = "rw"
     """Of read, write and mknod, as a cgroup of devices has them."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +87,16 @@ class Hardware:
         return bool(self.paths or self.usb)
 
     @property
+    def has_turns(self) -> bool:
+        """Whether several may hold one device, and use it one test at a time."""
+        return self.shares > 1 and self.in_turn
+
+    def line_of(self, device: Device) -> str:
+        """Return the file by which those who share a device on a node take turns; empty if they do not."""
+        folder = f"{self.lines}/{self.resource.replace('/', '_')}"
+        return f"{folder}/{device.id}.line" if self.has_turns else ""
+
+    @property
     def variable(self) -> str:
         """Name of the environment variable that tells a pod which devices it holds."""
         return variable(self.kind)
@@ -86,7 +104,7 @@ class Hardware:
     def environment_with(self, devices: Sequence[Device]) -> dict[str, str]:
         """Return the variables of who holds these devices of the kind."""
         told = {
-            "devices": [{"id": one.id, "paths": list(one.paths), "serial": one.serial} for one in devices],
+            "devices": [one.told for one in devices],
             "variables": sorted(self.environment),
         }
         return {**self.environment, self.variable: json.dumps(told)}
@@ -113,6 +131,14 @@ class Device:
     serial: str = ""
     numa: int | None = None
     """Number of the NUMA node that it is next to, where the machine has several."""
+    line: str = ""
+    """File by which those who hold it take turns, see ``devices.leases``; empty where they do not."""
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        """What who holds it is told of it."""
+        told = {"id": self.id, "paths": list(self.paths), "serial": self.serial}
+        return told | {"line": self.line} if self.line else told
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,13 @@ share nothing with the one that looks after devices. Needs the extra ``device-pl
 from __future__ import annotations
 
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 
-from paddock.devices import api
+from paddock.devices import api, leases
 from paddock.devices.api import MESSAGES
 from paddock.devices.commands import failure
 from paddock.errors import InfrastructureError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from paddock.devices.bulletin import Bulletin
     from paddock.devices.inventory import Stock
-    from paddock.devices.resources import Allocation, Hardware, Listed
+    from paddock.devices.resources import Allocation, Command, Device, Hardware, Listed
 
     Message = Any
     """Of ``api.MESSAGES``."""
@@ -39,6 +40,8 @@ class Servicer:
 
     def __init__(self, hardware: Hardware, bulletin: Bulletin[Stock]) -> None:
         self._hardware, self._bulletin = hardware, bulletin
+        self._resetting = threading.Lock()
+        """A process stands in a line once, and this one has several threads."""
 
     def GetDevicePluginOptions(self, _request: Message, _context: grpc.ServicerContext) -> Message:  # noqa: N802 - kubelet's name
         """Say which of the optional methods kubelet should call."""
@@ -60,27 +63,42 @@ class Servicer:
         return answer
 
     def Allocate(self, request: Message, context: grpc.ServicerContext) -> Message:  # noqa: N802 - as above
-        """Say what containers get; a device that is gone or sick is refused, and kubelet refuses the pod with it."""
+        """Say what containers get, and make the lines in which those who share a device will stand.
+
+        A device that is gone or sick is refused, and kubelet refuses the pod with it.
+        """
         stock, answer = self._bulletin.latest, MESSAGES["AllocateResponse"]()
         for one in request.container_requests:
             try:
                 allocation = stock.allocation(one.devices_ids)
-            except LookupError as error:
+                for line in filter(None, (device.line for device in allocation.devices)):
+                    leases.make(line)
+            except (LookupError, OSError) as error:
                 context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
             _fill(answer.container_responses.add(), allocation)
         return answer
 
     def PreStartContainer(self, request: Message, context: grpc.ServicerContext) -> Message:  # noqa: N802 - as above
-        """Run the reset command for each device; one that fails keeps the container from starting."""
+        """Run the reset command for each device; one that fails keeps the container from starting.
+
+        A shared device that a test of another container uses now is left alone.
+        """
         stock, reset = self._bulletin.latest, self._hardware.reset
         try:
             devices = stock.allocation(request.devices_ids).devices if reset else ()
         except LookupError as error:
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         for device in devices:
-            if reset and (why := failure(reset, device)):
+            if reset and (why := self._reset(reset, device)):
                 context.abort(grpc.StatusCode.UNAVAILABLE, f"{device.id} could not be reset: {why}")
         return MESSAGES["PreStartContainerResponse"]()
+
+    def _reset(self, reset: Command, device: Device) -> str:
+        if not device.line:
+            return failure(reset, device)
+        claim = leases.Claim(device=device.id, run="the", worker="device plugin", test="a reset")
+        with self._resetting, leases.if_free(leases.make(device.line), claim) as is_free:
+            return failure(reset, device) if is_free else ""
 
 
 def options(hardware: Hardware) -> Message:

@@ -26,17 +26,17 @@ below the node's own folders, which go without asking."""
 RESOURCE = own_resource(SIMULATED)
 _SIZE = 1 << 20
 """Bytes of each: a loop device has to have some."""
-_LOCK = "lock"
+_LOCK, _LINES = "lock", "lines"
 _LOOK = 1.0
 _TIMEOUT = 10.0
 _NO_LOSETUP = "Simulated hardware is made with losetup, which is not on PATH; it is part of util-linux."
 
 
 class Simulation:
-    """Up to ``count`` simulated devices on this machine."""
+    """Up to ``count`` simulated devices on this machine; ``shares`` and ``in_turn`` are a kind's, see ``Hardware``."""
 
-    def __init__(self, count: int, folder: Path = FOLDER) -> None:
-        self._count, self._folder = count, folder
+    def __init__(self, count: int, folder: Path = FOLDER, shares: int = 1, *, in_turn: bool = True) -> None:
+        self._count, self._folder, self._shares, self._in_turn = count, folder, shares, in_turn
         self._lock: int | None = None
 
     def acquire(self, wait: Callable[[float], bool]) -> bool:
@@ -86,7 +86,15 @@ class Simulation:
         self._detach(attached)
         check = Command(arguments=(_losetup(), "{path}"), timeout=_TIMEOUT)  # fails for one that is detached
         return Hardware(
-            kind=SIMULATED, resource=RESOURCE, paths=tuple(paths), health=check, health_period=_LOOK, permissions="rw"
+            kind=SIMULATED,
+            resource=RESOURCE,
+            paths=tuple(paths),
+            health=check,
+            health_period=_LOOK,
+            permissions="rw",
+            shares=self._shares,
+            in_turn=self._in_turn,
+            lines=str(self._folder / _LINES),
         )
 
     def end(self) -> None:
@@ -96,6 +104,7 @@ class Simulation:
                 self._detach(self._attached())
                 for file in (*self._folder.glob("*.img"), self._folder / _LOCK):
                     file.unlink(missing_ok=True)
+                shutil.rmtree(self._folder / _LINES, ignore_errors=True)
                 with suppress(OSError):  # something else is in it, or another plugin has just begun
                     self._folder.rmdir()
             self._let_go()

@@ -23,10 +23,11 @@ from paddock.errors import InfrastructureError, NotAllowed, UsageError
 from paddock.specs import EVERY_WORKER, FREE_DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
+    from paddock.devices.resources import Hardware
     from paddock.engines.request import RunRequest
 
 _SECONDS = 5.0
@@ -168,14 +169,25 @@ def _sentence(wanted: str, found: str) -> str:
     )
 
 
-class SimulatedHardware:
-    """The plugin of simulated devices, as a process that ends with this one, however that comes about."""
+def _shared_as(kinds: Sequence[Hardware]) -> Iterator[str]:
+    shared = [one for one in kinds if one.shares > 1]
+    if shared:
+        yield f"--simulate-shares={max(one.shares for one in shared)}"
+        if not any(one.in_turn for one in shared):
+            yield "--simulate-together"
 
-    def __init__(self, count: int) -> None:
+
+class SimulatedHardware:
+    """The plugin of simulated devices, as a process that ends with this one, however that comes about.
+
+    They are shared as those of the ``kinds`` that they stand in for: as often as most, in turn if some of them are.
+    """
+
+    def __init__(self, count: int, kinds: Sequence[Hardware] = ()) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when it has ended
         command = (sys.executable, "-P", "-m", "paddock", "device-plugin", f"--simulate={count}", "--until-eof")
         self._plugin = subprocess.Popen(
-            command,
+            (*command, *_shared_as(kinds)),
             stdin=subprocess.PIPE,
             stdout=self._said,
             stderr=self._said,

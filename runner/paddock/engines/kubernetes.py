@@ -207,7 +207,9 @@ class KubernetesEngine:
     def _simulate(self) -> None:
         with self._creating:
             if self._request.simulate and not self._closing.is_set():
-                self._simulated = hardware.SimulatedHardware(self._request.simulate)
+                asked = {one.kind for one in self._request.hardware}
+                kinds = [one for one in self._request.devices if one.kind in asked]
+                self._simulated = hardware.SimulatedHardware(self._request.simulate, kinds)
 
     @staticmethod
     def _background(result: Future[Result], work: Callable[[], Result]) -> None:

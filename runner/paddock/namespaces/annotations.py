@@ -6,8 +6,10 @@ On the namespace and not on the pod, since the kubelet and the run's own watch w
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from paddock.cluster import requests
 from paddock.cluster.retrying import RetryPolicy
 from paddock.deadlines import Deadline
 from paddock.errors import ClusterError, NotAllowed, NotFound
-from paddock.specs import TESTING, Doing
+from paddock.specs import TESTING, Awaited, Doing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,7 @@ def to_annotations(run_id: str, worker: str, doing: Doing) -> dict[str, str]:
         names.WORKER: worker,
         names.PHASE: doing.phase,
         names.RUNNING: doing.running[:_LONGEST],
+        names.AWAITS: json.dumps(asdict(doing.awaits)) if doing.awaits else "",
         names.NOTED_AT: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **{f"{names.PREFIX}/{count}": str(getattr(doing, count)) for count in _COUNTS},
     }
@@ -58,7 +61,15 @@ def from_annotations(annotations: Mapping[str, str]) -> Doing | None:
     if not all(figure.isdecimal() for figure in figures.values()):
         return None
     numbers = {count: int(figure) for count, figure in figures.items()}
-    return Doing(phase=annotations[names.PHASE], running=annotations.get(names.RUNNING, ""), **numbers)
+    running, awaits = annotations.get(names.RUNNING, ""), _awaited(annotations.get(names.AWAITS, ""))
+    return Doing(phase=annotations[names.PHASE], running=running, awaits=awaits, **numbers)
+
+
+def _awaited(text: str) -> Awaited | None:
+    try:
+        return Awaited(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
 
 
 class Annotator:

@@ -141,7 +141,7 @@ def _reset(cluster: Cluster, objects: NamespaceObjects, when: datetime, deadline
     cluster.delete(requests.delete_pods(objects.name), deadline=deadline)
     for pod in (one for one in objects.all() if one["kind"] == "Pod"):
         cluster.send(requests.create(pod), deadline=deadline, policy=_POLICY)
-    noted = {**dict.fromkeys((names.PHASE, names.RUNNING, names.NOTED_AT)), **expiry.stamp(when)}
+    noted = {**dict.fromkeys((names.PHASE, names.RUNNING, names.AWAITS, names.NOTED_AT)), **expiry.stamp(when)}
     cluster.send(requests.merge(requests.NAMESPACE, objects.name, {"metadata": {"annotations": noted}}))
 
 

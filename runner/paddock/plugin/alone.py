@@ -12,13 +12,16 @@ import pytest
 
 from paddock.engines.local.engine import LocalEngine
 from paddock.errors import InfrastructureError
-from paddock.plugin import engine_factory, facts, probing, remote, worker
+from paddock.plugin import engine_factory, facts, leasing, probing, remote, worker
 from paddock.plugin.ledger import Exit
 from paddock.plugin.options import told
 from paddock.plugin.terminal import Progress, Terminal
 from paddock.services import placeholders
+from paddock.specs import Awaited
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from paddock.settings.resolution import Settings
 
 MASTER = "master"
@@ -63,10 +66,14 @@ class Alone:
         worker.complete(self._config, ours)
         if probes := probing.told(self.settings.hardware, self.settings.devices):
             self._config.pluginmanager.register(probing.Probing(probes, lambda _: None), "paddock-probing")
+            self._config.pluginmanager.register(leasing.Leasing(probes, self._waits), leasing.PLUGIN)
 
     def pytest_report_header(self) -> str:
         """Name the run, whose id its names hold."""
         return f"paddock: run {self.settings.run_id}, engine local, without workers: this process is {MASTER}"
+
+    def _waits(self, awaited: Mapping[str, str]) -> None:
+        self.terminal.line(f"{MASTER} {Awaited(**awaited).sentence}")
 
     def close(self) -> None:
         """Put the environment back; idempotent."""

@@ -18,6 +18,7 @@ from paddock.plugin import (
     examples,
     facts,
     fixtures,
+    leasing,
     probing,
     remote,
     reruns,
@@ -89,7 +90,7 @@ class Controller:
         self._timekeeper = Timekeeper(config.rootpath / settings.history, self.terminal)
         self._evidence = Evidence(lambda: self.engine, settings.evidence)
         self._hanging = Hanging(lambda: self._nodes, self._evidence.add, self.terminal.line, settings.test_limit)
-        hear = self._hanging.beside(doings.hear)
+        hear = self._hanging.beside(leasing.telling(self.terminal.line, doings.hear))
         self._nodes = Nodes(config, self._open, hear, told, settings.limits.start, self._assist)
         self._losses = Losses(config, self._nodes, self._books, self.terminal, doings.last_tests, self._evidence)
         self._staffing = Staffing(self._nodes.roster, self.terminal, self._nodes.cancel, self._nodes.let_go)

@@ -47,7 +47,7 @@ class Courses:
         now = self.clock()
         with self._lock:
             before = self._courses.get(worker, Course(since=now))
-            same = before.doing and (before.doing.phase, before.doing.running) == (doing.phase, doing.running)
+            same = before.doing and (before.doing.phase, before.doing.test) == (doing.phase, doing.test)
             self._courses[worker] = Course(
                 doing=doing,
                 since=before.since if same else now,

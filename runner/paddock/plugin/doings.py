@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paddock.specs import COLLECTING, ENDED, TESTING, WAITING, Doing
+from paddock.specs import COLLECTING, ENDED, TESTING, WAITING, Awaited, Doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,8 @@ _PHASES = {
     "errordown": ENDED,
 }
 """xdist's word -> what the worker is at from then on."""
+AWAITS = "paddock_awaits"
+"""Our own word: the next test waits for a device, see ``specs.Awaited``, until one of xdist's follows."""
 
 _FIGURES = {
     ("setup", "failed"): "errors",
@@ -63,8 +65,11 @@ def advanced(doing: Doing, word: str, content: Mapping[str, Any]) -> Doing:
         return replace(doing, **{field: getattr(doing, field) + 1}) if field else doing
     if word == "logfinish":
         return replace(doing, running="")
+    if word == AWAITS:
+        return replace(doing, phase=TESTING, awaits=Awaited(**content))
     if word in _PHASES:
-        return replace(doing, phase=_PHASES[word], running=content["nodeid"] if word == "logstart" else "")
+        running = content["nodeid"] if word == "logstart" else ""
+        return replace(doing, phase=_PHASES[word], running=running, awaits=None)
     return doing
 
 

@@ -48,7 +48,7 @@ class Probing:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Look before the test is begun, so that another worker can run it, and once it is over and reported."""
-        kinds = [kind for kind in _kinds(item) if kind in self._commands]
+        kinds = [kind for kind in kinds_of(item) if kind in self._commands]
         self._look(kinds, f"before {item.nodeid}")
         result = yield
         self._look(kinds, f"after {item.nodeid}")
@@ -57,7 +57,7 @@ class Probing:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Where there is no other worker, say of each further test why it cannot run."""
-        if self._sick and _kinds(item):
+        if self._sick and kinds_of(item):
             pytest.fail(
                 "No other worker has the hardware. The device {device} was sick {when}: {reason}".format(**self._sick),
                 pytrace=False,
@@ -83,5 +83,6 @@ def leaving(config: pytest.Config) -> Callable[[Mapping[str, str]], None]:
     return leave
 
 
-def _kinds(item: pytest.Item) -> list[str]:
+def kinds_of(item: pytest.Item) -> list[str]:
+    """Return the kinds of hardware that a test's marks name."""
     return [accelerators.asked(mark)[0] for mark in item.iter_markers("hardware")]

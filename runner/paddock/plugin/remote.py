@@ -26,7 +26,8 @@ a channel that takes a channel for each connection to it), ``placeholders`` (nam
 its value), ``orders`` (a channel for what tests ask of their worker's place, see ``plugin.assisting``),
 ``environment`` (variable -> template), ``services`` (those that placeholders use), ``fixtures`` (see
 ``plugin.fixtures``), ``shows_output`` (whether -s was given), ``retries`` (how often a failed test runs again), and
-``probes`` (kinds of hardware that it holds, see ``plugin.probing``)."""
+``probes`` (kinds of hardware that it holds, see ``plugin.probing``), and with them ``turns`` (a channel to tell what a
+test waits for, see ``plugin.leasing``)."""
 
 STACKS = "PADDOCK_STACKS"
 STACKS_SIGNAL = signal.SIGRTMAX - 3

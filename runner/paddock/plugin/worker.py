@@ -15,7 +15,7 @@ import pytest
 from paddock.errors import LeaseError
 from paddock.fixtures import ordering
 from paddock.fixtures.services import await_service
-from paddock.plugin import examples, marks, probing, remote, timing, usage
+from paddock.plugin import examples, leasing, marks, probing, remote, timing, usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -32,6 +32,7 @@ def prepare(config: pytest.Config, ours: Mapping[str, Any]) -> None:
     config.pluginmanager.register(usage.Meter(), "paddock-usage")
     if ours.get("probes"):
         config.pluginmanager.register(probing.Probing(ours["probes"], probing.leaving(config)), "paddock-probing")
+        config.pluginmanager.register(leasing.Leasing(ours["probes"], ours["turns"].send), leasing.PLUGIN)
     complete(config, ours)
     if ours.get("shows_output"):
         config.pluginmanager.register(Output(), "paddock-output")

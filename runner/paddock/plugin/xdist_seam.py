@@ -33,6 +33,7 @@ import pytest
 from execnet.gateway import RInfo
 
 from paddock.plugin import assisting, forwarding, remote
+from paddock.plugin.doings import AWAITS
 from paddock.plugin.lazy_io import LazyIO
 from paddock.plugin.roster import CANCELLED, OPEN_FAILED, Action, Roster
 from paddock.specs import PhaseLimits
@@ -235,6 +236,9 @@ class Nodes:
         ours: dict[str, object] = {**self._told, "directory": directory, "cache": self._cache()}
         channel = ours["marks"] = node.gateway.newchannel()
         channel.setcallback(self.marks.update)
+        if ours.get("probes"):
+            turns = ours["turns"] = node.gateway.newchannel()
+            turns.setcallback(partial(self._on_word, node.gateway.id, AWAITS))
         if self._assist:
             ours["orders"] = assisting.offer(node.gateway, self._assist)
         ours["shows_output"] = self._config.option.capture == "no"

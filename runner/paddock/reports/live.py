@@ -47,7 +47,7 @@ class Row:
         if self.phase == COMING:
             return f"waits for {self.waits_for}" if self.waits_for else "starts"
         if self.phase == TESTING:
-            return self.doing.running or "between two tests"
+            return self.doing.test or "between two tests"
         return {COLLECTING: "collects", WAITING: "waits for its first test"}.get(self.phase, self.phase)
 
     @property

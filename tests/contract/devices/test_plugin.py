@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
+from paddock.devices import leases
 from paddock.devices.api import MESSAGES
 from paddock.devices.daemon import Daemon
 from paddock.devices.discovery import Machine
-from paddock.devices.resources import Command, Hardware, Mount
+from paddock.devices.resources import Command, Device, Hardware, Mount
 from paddock.errors import InfrastructureError
 from tests.contract.devices.kubelet import PATIENCE, Kubelet
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CORAL = "paddock.dev/coral"
+HOLDS = """
+import sys
+from paddock.devices import leases
+
+with leases.turns({sys.argv[1]: leases.Claim(device="d", run="k7", worker="gw0", test="t")}):
+    print("has it", flush=True)
+    sys.stdin.read()
+"""
 HEALTHY, UNHEALTHY = "Healthy", "Unhealthy"
 
 
@@ -147,6 +156,51 @@ def test_a_device_that_is_unplugged_is_not_handed_out_until_it_is_back(
     plug(tmp_path, 0, 1)
     kubelet.until(lambda: kubelet.lists[CORAL][-1] == {"apex_0": HEALTHY, "apex_1": HEALTHY})
     assert "paddock.dev/coral: apex_0 (/dev/apex_0) is unplugged" in said
+
+
+def test_those_who_share_a_device_get_the_line_for_their_turns(
+    kubelet: Kubelet, begin: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """The same file at the same place, for every user to lock; where it cannot be made, nobody gets the device."""
+    plug(tmp_path, 0)
+    kubelet.start()
+    begin(coral(shares=3, lines=f"{tmp_path}/lines"))
+    kubelet.until(lambda: bool(kubelet.lists.get(CORAL)))
+    line = f"{tmp_path}/lines/paddock.dev_coral/apex_0.line"
+    for share in range(3):
+        got = allocate(kubelet, f"apex_0::{share}")
+        (mount,) = got.mounts
+        assert (mount.host_path, mount.container_path, mount.read_only) == (line, line, False)
+        assert json.loads(got.envs["PADDOCK_DEVICES_CORAL"])["devices"][0]["line"] == line
+    assert Path(line).stat().st_mode & 0o777 == 0o666
+    Path(line).unlink()
+    Path(line).parent.rmdir()
+    Path(line).parent.touch()
+    with pytest.raises(grpc.RpcError, match=r"File exists.*paddock\.dev_coral"):
+        allocate(kubelet, "apex_0::0")
+
+
+def test_a_shared_device_is_not_reset_while_a_test_uses_it(
+    kubelet: Kubelet, begin: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """A container that comes then gets it as it is."""
+    plug(tmp_path, 0)
+    reset = Command(arguments=("/bin/sh", "-c", f"echo >> {tmp_path}/resets"), timeout=60.0)
+    shared = coral(shares=2, lines=f"{tmp_path}/lines", reset=reset)
+    kubelet.start()
+    begin(shared)
+    kubelet.until(lambda: bool(kubelet.lists.get(CORAL)))
+    line = leases.make(shared.line_of(Device(id="apex_0", paths=("/dev/apex_0",))))
+    request = MESSAGES["PreStartContainerRequest"](devices_ids=["apex_0::1"])
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
+    ) as test:
+        assert test.stdout
+        assert test.stdout.readline() == b"has it\n"
+        kubelet.call(CORAL, "PreStartContainer", request)
+        assert not (tmp_path / "resets").exists()
+    kubelet.call(CORAL, "PreStartContainer", request)
+    assert (tmp_path / "resets").read_text() == "\n"
 
 
 def test_a_check_decides_whether_a_device_is_healthy(

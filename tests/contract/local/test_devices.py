@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.engines.local import devices
+from paddock.cli import main
+from paddock.devices import leases
+from paddock.engines.local import device_locks
 from paddock.fixtures.conditions import wait_until
+from tests.contract.plugin.running import Interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +50,7 @@ ASKED = "--paddock-hardware=tester"
 
 
 def lock_of(node: str) -> Path:
-    return devices._shared_folder() / node.strip("/").replace("/", "-")
+    return device_locks.shared_folder() / node.strip("/").replace("/", "-")
 
 
 @pytest.fixture
@@ -65,8 +69,9 @@ def terminals() -> Iterator[list[str]]:
     yield names
     for descriptor in (one for pair in ends for one in pair):
         os.close(descriptor)
-    for name in names:
-        lock_of(name).unlink(missing_ok=True)
+    for lock in map(lock_of, names):
+        for file in (lock, *lock.parent.glob(f"{lock.name}.*")):
+            file.unlink(missing_ok=True)
 
 
 def files(workers: str) -> dict[str, str]:
@@ -89,7 +94,7 @@ def test_each_device_is_one_workers(run: Run, tmp_path: Path, workers: str, hold
 @pytest.mark.parametrize("workers", ["-n2"], indirect=True)
 def test_a_run_waits_its_turn_for_what_another_process_holds(run: Run, tmp_path: Path, workers: str) -> None:
     """Its other tests run meanwhile."""
-    locks = [devices._lock(lock_of(node)) for node in NODES[workers]]
+    locks = [device_locks.lock(lock_of(node)) for node in NODES[workers]]
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(run, workers, ASKED, files=files(workers))
         wait_until(lambda: list((tmp_path / "project").glob("plain-*")), WITHIN)
@@ -256,6 +261,156 @@ def test_without_workers_the_rest_fails_with_the_reason(run: Run, tmp_path: Path
     result = run("-n0", ASKED, files=breaking(tmp_path / "project", terminals[0]))
     assert (result.code, result.counts) == (1, {"passed": 5, "error": 11}), result
     assert "was sick after test_devices.py::test_uses_one[0]: /bin/sh ended with 1: no answer" in result.out
+
+
+SHARING = """
+import json, os, pathlib, signal, time
+import pytest
+from paddock.devices import leases
+from paddock.fixtures.conditions import wait_until
+
+WORKER, HERE = os.environ["PADDOCK_WORKER"], pathlib.Path(__file__).parent
+
+def note(what):
+    (HERE / f"{what}-{WORKER}").touch()
+
+def line():
+    (device,) = json.loads(os.environ["PADDOCK_DEVICES_TESTER"])["devices"]
+    path = pathlib.Path(device["line"])
+    return [one for each in leases.standing([path.parent]) for one in each if each[0].test.startswith("test_devices")]
+
+@pytest.fixture
+def exclusive(accelerator):
+    (path,) = accelerator.paths
+    claim = HERE / f"claim-{path[5:].replace('/', '-')}"
+    os.close(os.open(claim, os.O_CREAT | os.O_EXCL))  # the kernel lets one at a time
+    yield claim
+    claim.unlink()
+
+@pytest.mark.hardware("tester")
+@pytest.mark.parametrize("n", range(12))
+def test_uses_it(n, exclusive):
+    note("used")
+    time.sleep(0.02)
+    assert line()[0].worker == WORKER
+    assert exclusive.exists()
+    if WORKER == "gw0" and DIES and not (HERE / "died-gw0").exists():
+        wait_until(lambda: {one.worker for one in line()} == {"gw0", "gw1", "gw2"}, 30)
+        note("died")
+        exclusive.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@pytest.mark.parametrize("n", range(6))
+def test_plain(n): pass
+"""
+
+
+def sharing(node: str, more: str = "", *, dies: bool = False) -> dict[str, str]:
+    """A project whose tests would collide if two used the device at once."""
+    table = f"[tool.paddock.devices.tester]\npaths = [{node!r}]\nshares = 3\n{more}\n"
+    return {"pyproject.toml": table, "test_devices.py": SHARING.replace("DIES", str(dies))}
+
+
+def test_workers_that_share_a_device_use_it_in_turn(run: Run, tmp_path: Path, terminals: list[str]) -> None:
+    """Those of one run, of another at the same time, and of one without workers: each test has it alone."""
+    files = sharing(terminals[0])
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(run, workers, ASKED, files=files) for workers in ("-n2", "-n0")]
+        results = [one.result() for one in running]
+    for result in results:
+        assert (result.code, result.counts) == (0, {"passed": 18}), result
+    assert not list((tmp_path / "project").glob("claim-*"))
+
+
+def test_a_device_goes_to_the_next_when_its_holder_is_killed(run: Run, tmp_path: Path, terminals: list[str]) -> None:
+    """In the midst of a test, while others wait for their turn."""
+    result = run("-n3", ASKED, files=sharing(terminals[0], dies=True))
+    assert (result.code, result.counts) == (1, {"passed": 17, "failed": 1}), result
+    used = {path.name for path in (tmp_path / "project").glob("used-*")}
+    assert len(used - {"used-gw0"}) >= 2, "others waited, and had it afterwards"
+    assert re.search(r"worker 'gw0' crashed while running .*test_uses_it", result.out), result
+
+
+TOGETHER = """
+import os, pytest
+from pathlib import Path
+from paddock.fixtures.conditions import wait_until
+
+@pytest.mark.hardware("tester")
+@pytest.mark.parametrize("n", range(8))
+def test_meets(n, accelerator):
+    here = Path(__file__).parent
+    (here / f"met-{os.environ['PADDOCK_WORKER']}").touch()
+    wait_until(lambda: len(list(here.glob("met-*"))) == 2, 30)
+"""
+
+
+def test_devices_that_serve_several_at_once_do(run: Run, terminals: list[str]) -> None:
+    """As the configuration of the kind says: two tests meet that would else wait for one another."""
+    files = {**sharing(terminals[0], 'shared-use = "together"'), "test_devices.py": TOGETHER}
+    result = run("-n2", ASKED, files=files)
+    assert (result.code, result.counts) == (0, {"passed": 8}), result
+
+
+LONG = """
+import pytest
+
+@pytest.mark.hardware("tester")
+def test_waits(accelerator): pass
+"""
+
+
+def test_a_wait_says_who_has_the_device(
+    run: Run, tmp_path: Path, terminals: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the run's terminal, once; whoever asks on this machine hears it as well."""
+    line = leases.make(f"{lock_of(terminals[0])}{leases.SUFFIX}")
+    claim = leases.Claim(device="pts of 'tester'", run="k7x2mq", worker="gw7", test="far.py::test_long")
+    with ThreadPoolExecutor(1) as pool:
+        with leases.turns({line: claim}):
+            files = {**sharing(terminals[0]), "test_devices.py": LONG}
+            told_of = [Interrupt("waits for its turn", where="out", touch="told")]
+            running = pool.submit(run, "-n1", "-v", ASKED, files=files, interrupts=told_of)
+            wait_until((tmp_path / "witness" / "told").exists, WITHIN)
+            assert main.main(["devices", "--json"]) == 0
+        result = running.result()
+    assert (result.code, result.counts) == (0, {"passed": 1}), result
+    (told,) = [one for one in json.loads(capsys.readouterr().out)["turns"] if one["now"] == "k7x2mq/gw7"]
+    assert len(told["then"]) == 1
+    said = "gw0 waits for its turn with .* of 'tester', to run test_devices.py::test_waits: k7x2mq/gw7 has it since 20"
+    assert len(re.findall(said, result.out)) == 1, result
+    assert "for far.py::test_long" in result.out
+
+
+LOOKS = """
+import pathlib, sys
+from paddock.devices import leases
+
+own = [line for line in leases.standing([pathlib.Path(sys.argv[1]).parent]) if line[0].device.startswith("pts")]
+sys.exit(0 if own else "nobody has its turn with it")
+"""
+
+
+def test_a_shared_device_is_looked_at_in_turn(run: Run, terminals: list[str]) -> None:
+    """By the worker before and after its tests, and by who hands it out: a look may open it."""
+    check = json.dumps([sys.executable, "-c", LOOKS, str(lock_of(terminals[0]))])
+    tests = SHARING.replace("DIES", "False").replace("range(12)", "range(3)")
+    files = {**sharing(terminals[0], f"health = {check}\nhealth-timeout = 60"), "test_devices.py": tests}
+    result = run("-n2", ASKED, files=files)
+    assert (result.code, result.counts) == (0, {"passed": 9}), result
+    assert "sick" not in result.out
+
+
+def test_who_waits_for_a_turn_can_be_interrupted(run: Run, terminals: list[str]) -> None:
+    """By Ctrl-C as at any other time, though the test that it waits for goes on."""
+    line = leases.make(f"{lock_of(terminals[0])}{leases.SUFFIX}")
+    files = {**sharing(terminals[0]), "test_devices.py": LONG}
+    with leases.turns({line: leases.Claim(device="pts", run="k7x2mq", worker="gw7", test="far.py::test_long")}):
+        result = run("-n1", ASKED, files=files, interrupts=[Interrupt("waits for its turn", where="out")])
+        ((only,),) = [one for one in leases.standing([lock_of(terminals[0]).parent]) if one[0].worker == "gw7"]
+    assert result.code == 2, result
+    assert "does not end" not in result.out
+    assert only.run == "k7x2mq", "nobody waits behind it any more"
 
 
 def test_what_this_machine_has_not_is_refused(run: Run) -> None:

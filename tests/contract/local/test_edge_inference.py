@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.engines.local import devices
+from paddock.engines.local import device_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def terminals() -> Iterator[list[str]]:
     for descriptor in (one for pair in ends for one in pair):
         os.close(descriptor)
     for name in names:
-        (devices._shared_folder() / name.strip("/").replace("/", "-")).unlink(missing_ok=True)
+        (device_locks.shared_folder() / name.strip("/").replace("/", "-")).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("workers", ["-n4", "-n0"])

@@ -83,6 +83,8 @@ class Interrupt:
     number: signal.Signals = signal.SIGINT
     touch: str = ""
     """File in the folder of witnesses that is made in place of a signal."""
+    where: str = "err"
+    """``out`` to look at its stdout instead."""
 
 
 class Run(Protocol):
@@ -130,7 +132,8 @@ class Child:
     def signal_after(self, interrupt: Interrupt, end: float, witness: Path) -> None:
         """Send the signal, or make the file, once its text was seen."""
         with self.grown:
-            seen = self.grown.wait_for(lambda: interrupt.after in self.texts["err"], end - time.monotonic())
+            text, within = interrupt.after, end - time.monotonic()
+            seen = self.grown.wait_for(lambda: text in self.texts[interrupt.where], within)
         assert seen, f"{interrupt.after!r} never came:\n{self.texts['out']}\n{self.texts['err']}"
         if interrupt.touch:
             (witness / interrupt.touch).touch()

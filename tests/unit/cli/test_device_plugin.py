@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from paddock.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def configured(tmp_path: Path, text: str) -> list[str]:
@@ -56,3 +56,11 @@ def test_an_absent_extra_is_named(
     assert "needs grpc, which is not installed." in (said := capsys.readouterr().err)
     assert "pip install 'paddock[device-plugin]'" in said
     assert main.main([*command, "--list"]) == 0
+
+
+@pytest.mark.parametrize("shares", ["0", "1001", "many"])
+def test_shares_that_cannot_be_meant_are_refused(shares: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what can be."""
+    with pytest.raises(SystemExit, match="4"):
+        main.main(["device-plugin", "--simulate=1", f"--simulate-shares={shares}"])
+    assert f"'{shares}' is no number of shares; expected 1 to 1000" in capsys.readouterr().err

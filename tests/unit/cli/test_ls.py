@@ -12,6 +12,7 @@ import pytest
 from paddock.cli import ls, main, reaching, tables
 from paddock.errors import UsageError
 from paddock.namespaces import inventory
+from paddock.specs import Awaited
 from tests.unit.cli.inspected import BUSY, SINCE, pod, run, worker
 
 RUNS = [
@@ -49,6 +50,15 @@ def test_what_is_kept_shows_the_time_it_has_left() -> None:
     """By the API server's clock."""
     (_, line) = ls.table([run("k7x2mq", replace(worker("gw0"), phase=inventory.KEPT), holder="kept/me", left=3599)])
     assert " kept 59m " in line
+
+
+def test_a_test_that_waits_for_a_device_says_so() -> None:
+    """With who has it; programs get all of it."""
+    awaited = Awaited(device="x0", test="t", holder="bb/gw1", held_for="u", since="now")
+    waiting = run("k7x2mq", worker("gw0", doing=replace(BUSY, running="", awaits=awaited)))
+    assert ls.table([waiting])[1].endswith("waits for x0, which bb/gw1 has")
+    (told,) = ls.run_data(waiting)["workers"]
+    assert (told["awaits"]["holder"], ls.run_data(RUNS[0])["workers"][0]["awaits"]) == ("bb/gw1", None)
 
 
 def test_json_holds_what_the_table_holds(found: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ def test_a_kind_is_a_resource_of_its_name() -> None:
                 "paths": ["/dev/apex_*"],
                 "usb": ["1A6E:089A", "18d1:9302"],
                 "shares": 2,
+                "shared-use": "together",
                 "permissions": "rwm",
                 "environment": {"CORAL": "yes"},
                 "mounts": [{"host": "/opt/coral"}, {"host": "/a", "container": "/b", "read-only": False}],
@@ -49,6 +50,7 @@ def test_a_kind_is_a_resource_of_its_name() -> None:
         paths=("/dev/apex_*",),
         usb=("1a6e:089a", "18d1:9302"),
         shares=2,
+        in_turn=False,
         permissions="rwm",
         environment={"CORAL": "yes"},
         mounts=(Mount(host="/opt/coral", container="/opt/coral"), Mount(host="/a", container="/b", read_only=False)),
@@ -95,6 +97,14 @@ def test_a_value_that_cannot_be_meant_is_named_with_what_is_expected(key: str, v
         (
             {"coral": {"paths": ["/dev/x0"], "health-timeout": 1}},
             "devices.coral.health-timeout belongs to 'health', which is not there.",
+        ),
+        (
+            {"coral": {"paths": ["/dev/x0"], "shared-use": "together"}},
+            "devices.coral.shared-use belongs to 'shares', which is not there.",
+        ),
+        (
+            {"coral": {"paths": ["/dev/x0"], "shares": 2, "shared-use": ["at once"]}},
+            "devices.coral.shared-use is ['at once']; expected in-turn or together.",
         ),
         (
             {"a": {"paths": ["/dev/apex_*"]}, "b": {"paths": ["/dev/apex_0"]}},

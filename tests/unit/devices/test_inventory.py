@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.devices.inventory import TABLE, Event, Inventory, State
-from paddock.devices.resources import Command, Device, Hardware
+from paddock.devices.resources import Command, Device, Hardware, Mount
 
 CORAL = Hardware(kind="coral", resource="paddock.dev/coral", paths=("/dev/apex_*",))
 CHECKED = Hardware(
     kind="coral", resource="paddock.dev/coral", paths=("/dev/a*",), health=Command(arguments=("/check",), timeout=1)
 )
+LINES = "/run/paddock-leases/paddock.dev_coral"
 SHARED = Hardware(kind="coral", resource="paddock.dev/coral", paths=("/dev/a*",), shares=2, environment={"MODEL": "m"})
 
 
@@ -85,12 +87,25 @@ def test_a_container_is_told_what_it_holds() -> None:
     assert [one.id for one in got.devices] == ["apex_1", "apex_0"]
     assert json.loads(got.environment["PADDOCK_DEVICES_CORAL"]) == {
         "devices": [
-            {"id": "apex_1", "paths": ["/dev/apex_1"], "serial": "s1"},
-            {"id": "apex_0", "paths": ["/dev/apex_0"], "serial": "s0"},
+            {"id": "apex_1", "paths": ["/dev/apex_1"], "serial": "s1", "line": f"{LINES}/apex_1.line"},
+            {"id": "apex_0", "paths": ["/dev/apex_0"], "serial": "s0", "line": f"{LINES}/apex_0.line"},
         ],
         "variables": ["MODEL"],
     }
     assert got.environment["MODEL"] == "m"
+    assert got.mounts == tuple(
+        Mount(host=f"{LINES}/{name}.line", container=f"{LINES}/{name}.line", read_only=False)
+        for name in ("apex_1", "apex_0")
+    )
+
+
+@pytest.mark.parametrize(("shares", "in_turn"), [(1, True), (2, False)])
+def test_who_takes_no_turns_gets_no_line(shares: int, *, in_turn: bool) -> None:
+    """One alone has nobody to wait for, and some devices serve several at once."""
+    inventory = Inventory(replace(SHARED, shares=shares, in_turn=in_turn))
+    inventory.see([device(0)])
+    got = inventory.stock().allocation([inventory.stock().listed[0].id])
+    assert ("line" in got.environment["PADDOCK_DEVICES_CORAL"], got.mounts) == (False, ())
 
 
 @pytest.mark.parametrize("name", ["apex_0", "apex_7"])

@@ -13,7 +13,7 @@ import pytest
 
 from paddock.cluster import connect, requests
 from paddock.declared_services import DeclaredService, Holding
-from paddock.devices.resources import Wanted
+from paddock.devices.resources import Hardware, Wanted
 from paddock.engines import hardware
 from paddock.engines.request import RunRequest
 from paddock.errors import InfrastructureError, NotAllowed, UsageError
@@ -215,6 +215,32 @@ def test_devices_are_simulated_only_where_that_can_be(
     with pytest.raises(UsageError, match=words):
         hardware.check(request(CORAL, simulate=2))
     hardware.check(request(CORAL))
+
+
+@pytest.mark.parametrize(
+    ("shared", "words"),
+    [
+        ([], []),
+        ([(1, True)], []),
+        ([(2, True), (4, False), (1, True)], ["--simulate-shares=4"]),
+        ([(3, False)], ["--simulate-shares=3", "--simulate-together"]),
+    ],
+)
+def test_simulated_devices_are_shared_as_those_they_stand_in_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: list[tuple[int, bool]], words: list[str]
+) -> None:
+    """As often as most of them, and in turn if some of them are."""
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    kinds = [
+        Hardware(kind=f"k{number}", resource="r", paths=("/dev/x",), shares=shares, in_turn=in_turn)
+        for number, (shares, in_turn) in enumerate(shared)
+    ]
+    plugin = hardware.SimulatedHardware(2, kinds)
+    plugin.end()
+    assert (tmp_path / "arguments").read_text().split()[6:] == words
 
 
 def test_the_plugin_of_simulated_devices_says_why_it_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

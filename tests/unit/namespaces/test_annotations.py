@@ -12,7 +12,7 @@ from paddock import names
 from paddock.errors import ClusterError, ClusterUnreachable, NotAllowed, NotFound
 from paddock.namespaces import annotations as module
 from paddock.namespaces.annotations import Annotator, from_annotations, to_annotations
-from paddock.specs import TESTING, Doing
+from paddock.specs import TESTING, Awaited, Doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +69,9 @@ def test_what_is_written_can_be_read() -> None:
     doing = Doing(phase=TESTING, running="t.py::test_a", passed=1, failed=2, errors=3, skipped=4)
     written = to_annotations("k7x2mq", "gw0", doing)
     assert from_annotations(written) == doing
+    awaits = Awaited(device="x0", test="t", holder="k7/gw1", held_for="u", since="now")
+    waiting = Doing(phase=TESTING, awaits=awaits)
+    assert from_annotations(to_annotations("k7x2mq", "gw0", waiting)) == waiting
     assert (written[names.RUN], written[names.WORKER]) == ("k7x2mq", "gw0")
     assert written[names.NOTED_AT].endswith("Z")
 
@@ -77,6 +80,14 @@ def test_what_is_written_can_be_read() -> None:
 def test_what_somebody_else_wrote_is_no_doing(written: dict[str, str]) -> None:
     """Anybody may annotate a namespace: that must not break who reads it."""
     assert from_annotations(written) is None
+
+
+@pytest.mark.parametrize("written", ["", "{", "7", "{}", '{"device": "x0", "odd": 1}'])
+def test_an_odd_wait_is_none(written: str) -> None:
+    """As above."""
+    doing = from_annotations({**to_annotations("k7x2mq", "gw0", Doing()), names.AWAITS: written})
+    assert doing is not None
+    assert doing.awaits is None
 
 
 def test_a_namespace_is_written_at_most_once_in_the_interval(make: Callable[..., Annotator]) -> None:

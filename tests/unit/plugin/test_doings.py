@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from paddock.plugin.doings import Doings
-from paddock.specs import Doing
+from paddock.plugin.doings import AWAITS, Doings
+from paddock.specs import Awaited, Doing
 
 
 def report(when: str, outcome: str, kind: type[pytest.TestReport] = pytest.TestReport) -> dict[str, Any]:
@@ -46,6 +46,16 @@ def test_a_worker_collects_waits_tests_and_ends() -> None:
         ("testing", ""),
     ]
     assert told(("logstart", START), ("errordown", {}))[-1] == Doing(phase="ended")
+
+
+@pytest.mark.parametrize("word", ["logstart", "workerfinished", "errordown"])
+def test_a_test_that_waits_for_a_device_waits_until_the_next_word(word: str) -> None:
+    """Which is that it begins, or that its worker ends."""
+    awaited = {"device": "x0 of 'coral'", "test": "t.py::test_a", "holder": "k7/gw1", "held_for": "u", "since": "now"}
+    waits, then = told((AWAITS, awaited), (word, START))
+    assert (waits.phase, waits.awaits) == ("testing", Awaited(**awaited))
+    assert waits.test == "waits for x0 of 'coral', which k7/gw1 has"
+    assert then.awaits is None
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from rich.cells import cell_len
 
 from paddock.reports.drawing import lines
 from paddock.reports.live import COMING, Row, Whole, duration, heading, overdue, shown
-from paddock.specs import COLLECTING, ENDED, TESTING, WAITING, Doing
+from paddock.specs import COLLECTING, ENDED, TESTING, WAITING, Awaited, Doing
 
 RUNNING = Doing(running="test_a.py::test_b[1]", passed=2, failed=1)
+AWAITED = Awaited(device="x0", test="t", holder="k7/gw1", held_for="u", since="now")
 WHOLE = Whole(seconds=12.0, reported=13, collected=60, left=75.4)
 
 
@@ -26,6 +27,7 @@ def row(number: int, phase: str = TESTING, seconds: float = 1.0) -> Row:
         (row(0), "test_a.py::test_b[1]", "1.0 s"),
         (replace(row(0), expected=75), "test_a.py::test_b[1]", "1.0 s of 1:15 min"),
         (Row(worker="gw0", phase=TESTING, seconds=0.2), "between two tests", "0.2 s"),
+        (replace(row(0), doing=Doing(awaits=AWAITED)), "waits for x0, which k7/gw1 has", "1.0 s"),
         (row(0, COLLECTING), "collects", "1.0 s"),
         (row(0, WAITING), "waits for its first test", "1.0 s"),
         (row(0, ENDED), "ended", ""),

@@ -1,41 +1,36 @@
-"""This machine's devices, each held by one worker's process or service at a time, over all runs of this machine.
+"""This machine's devices, each held by as many workers' processes and services as may share it, over all its runs.
 
-A device is leased by a lock on a file that stands for it, taken here and handed on to the worker's process: it ends
-with whoever of the two ends last, however that comes about, and nobody has to clean up. Owns these files. What devices
-there are, ``paddock.devices.discovery`` knows; that programs outside of Paddock use one, nobody can see here.
+A device is leased by locks on files that stand for it, taken here and handed on to the worker's process: they end
+with whoever of the two ends last, however that comes about, and nobody has to clean up. Owns who of a run holds what;
+the files are ``device_locks``'. What devices there are, ``paddock.devices.discovery`` knows; that programs outside of
+Paddock use one, nobody can see here.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import tempfile
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddock.deadlines import Deadline
+from paddock.devices import leases
 from paddock.devices.discovery import Machine
 from paddock.devices.probe import sickness
+from paddock.engines.local import device_locks
 from paddock.engines.patience import await_turn
 from paddock.errors import UsageError
 from paddock.specs import EVERY_WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from paddock.devices.resources import Command, Device, Hardware
+    from paddock.engines.local.device_locks import Locked
     from paddock.engines.request import RunRequest
 
-    Locked = tuple[int, Device]
-    """A device, and the descriptor that holds its lock."""
-
 _LOOK_EVERY = 0.1
-_FOLDERS = (Path("/run/lock"), Path(tempfile.gettempdir()))
-"""Where locks may lie: /run/lock is for that (FHS 3.0, 5.9), and not every system has it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,8 @@ class Devices:
         folder: Path | None = None,
         probe: Callable[[Device, Command | None], str] = sickness,
     ) -> None:
-        self._request, self._folder, self._probe = request, folder, probe
+        self._request, self._given_folder, self._probe = request, folder, probe
+        self._probing = threading.Lock()
         self._sick: dict[str, tuple[str, Deadline]] = {}
         """Path of a device -> why nobody gets it, until it is looked at again."""
         self._busy: Sequence[Path] = ()
@@ -87,7 +83,7 @@ class Devices:
         """Return what a worker waits for; empty for who does not."""
         if worker not in self._waiting:
             return ""
-        holders = ", ".join(sorted(filter(None, map(_holder, self._busy))))
+        holders = ", ".join(sorted(set(filter(None, map(device_locks.signed, self._busy)))))
         sick = ", ".join(reason for reason, _ in self._sick.values())
         held = f"its turn for {' and '.join(self._wanted)}; held by {holders or 'nobody any more'}"
         return f"{held}; sick are {sick}" if sick else held
@@ -158,10 +154,10 @@ class Devices:
             held[kind] = self._first_free(self._kinds[kind], count, busy)
             if len(held[kind]) < count:
                 self._busy = busy
-                _close(descriptor for locked in held.values() for descriptor, _ in locked)
+                device_locks.close(locked for each in held.values() for locked in each)
                 return None
-        for descriptor in (descriptor for locked in held.values() for descriptor, _ in locked):
-            os.pwrite(descriptor, json.dumps(f"{self._request.run_id}/{worker}").encode(), 0)
+        for locked in (locked for each in held.values() for locked in each):
+            device_locks.sign(locked, f"{self._request.run_id}/{worker}")
         services: dict[str, Lease] = {}
         for one in self._services:
             if one.hardware:
@@ -174,35 +170,52 @@ class Devices:
         variables: dict[str, str] = {}
         for kind, locked in held.items():
             if locked:
-                variables |= self._kinds[kind].environment_with([device for _, device in locked])
-        return Lease(variables, tuple(descriptor for locked in held.values() for descriptor, _ in locked))
+                hardware = self._kinds[kind]
+                lines = [(one.device, device_locks.line_of(one.device, hardware, self._folder)) for one in locked]
+                variables |= hardware.environment_with([replace(device, line=line) for device, line in lines])
+        every = (locked for each in held.values() for locked in each)
+        return Lease(variables, tuple(descriptor for locked in every for descriptor in locked.descriptors))
 
     def _first_free(self, kind: Hardware, count: int, busy: list[Path]) -> list[Locked]:
-        """Return so many of a kind if they are free and well; the locks that others hold go to ``busy``."""
-        chosen: list[Locked] = []
-        for device in self._found[kind.kind]:
-            if len(chosen) == count:
-                break
-            if (descriptor := _lock(file := self._file(device))) is None:
-                busy.append(file)
-            elif self._is_well(device, kind):
-                chosen.append((descriptor, device))
-            else:
-                os.close(descriptor)
-        return chosen
+        """Return so many devices, the least shared first; the files of those that others hold go to ``busy``."""
+        chosen: dict[str, Locked] = {}
+        for share, device in ((share, device) for share in range(kind.shares) for device in self._found[kind.kind]):
+            if len(chosen) < count and device.id not in chosen:
+                locked = device_locks.take(device, kind, share, self._folder)
+                if locked is None:
+                    busy.append(device_locks.file_of_share(device, kind, share, self._folder))
+                elif self._is_well(device, kind):
+                    chosen[device.id] = locked
+                else:
+                    device_locks.close([locked])
+        return list(chosen.values())
 
     def _is_well(self, device: Device, kind: Hardware) -> bool:
-        """Return whether a device that nobody uses is well; a sick one is looked at again after its kind's period."""
+        """Return whether a device is well; a sick one is looked at again after its kind's period.
+
+        One that another worker's test uses now is not looked at: that worker does.
+        """
         path = device.paths[0]
         if path in self._sick and not self._sick[path][1].passed:
             return False
         self._sick.pop(path, None)
-        if reason := self._probe(device, kind.health):
+        if reason := self._sickness(device, kind):
             self._sick[path] = f"{path} ({reason})", Deadline(kind.health_period)
         return path not in self._sick
 
-    def _file(self, device: Device) -> Path:
-        return (self._folder or _shared_folder()) / device.paths[0].strip("/").replace("/", "-")
+    def _sickness(self, device: Device, kind: Hardware) -> str:
+        line = device_locks.line_of(device, kind, self._folder)
+        if not line:
+            return self._probe(device, kind.health)
+        claim = leases.Claim(
+            device=device.id, run=self._request.run_id, worker="its engine", test="a look at its health"
+        )
+        with self._probing, leases.if_free(line, claim) as is_free:  # a process stands in a line once
+            return self._probe(device, kind.health) if is_free else ""
+
+    @property
+    def _folder(self) -> Path:
+        return self._given_folder or device_locks.shared_folder()
 
 
 def _found(hardware: Hardware | None, count: int, machine: Machine | None) -> list[Device]:
@@ -225,40 +238,6 @@ def _found(hardware: Hardware | None, count: int, machine: Machine | None) -> li
     return devices
 
 
-def _shared_folder() -> Path:
-    """Return the folder in which all users of this machine lock devices."""
-    folder = next(one for one in _FOLDERS if os.access(one, os.W_OK)) / "paddock-devices"
-    with suppress(FileExistsError):
-        folder.mkdir()
-        folder.chmod(0o1777)
-    return folder
-
-
-def _lock(path: Path) -> int | None:
-    """Return a descriptor that holds the lock, whose file says nothing, or ``None`` if somebody else does."""
-    try:  # not with O_CREAT where it is there: another user's file in a folder of all could not be opened then
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        with suppress(PermissionError):  # somebody else was quicker, and has done it
-            os.fchmod(descriptor, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    os.ftruncate(descriptor, 0)  # who held it before may be named there
-    return descriptor
-
-
 def _close(descriptors: Iterable[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-
-
-def _holder(path: Path) -> str:
-    """Return who holds the lock, run and worker, as far as it says so."""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock.declared_services import DeclaredService, Holding
+from paddock.devices import leases
 from paddock.devices.discovery import Machine
 from paddock.devices.resources import Command, Device, Hardware, Wanted
-from paddock.engines.local import devices
+from paddock.engines.local import device_locks, devices
 from paddock.engines.local.devices import Devices
 from paddock.engines.request import RunRequest
 from paddock.errors import LeaseError, UsageError
@@ -57,6 +59,7 @@ class Runs:
         workers: int | str = FREE_DEVICES,
         wait: float = 60.0,
         services: Sequence[DeclaredService] = (),
+        known: Sequence[Hardware] = (CORAL, HAILO),
         **kinds: int,
     ) -> Devices:
         wanted = tuple(Wanted(kind=kind, count=count, resource="") for kind, count in kinds.items())
@@ -66,7 +69,7 @@ class Runs:
             root=here,
             working_directory=here,
             hardware=wanted,
-            devices=(CORAL, HAILO),
+            devices=tuple(known),
             wait=wait,
             services=services,
         )
@@ -151,7 +154,7 @@ def test_only_who_still_holds_a_device_is_named(runs: Runs, tmp_path: Path) -> N
     assert "aa/gw0" in (tmp_path / "dev-apex_0").read_text()
     with pytest.raises(LeaseError, match=r"its turn for coral; held by bb/gw0\.$"):
         runs.begin("cc", wait=0.01, coral=2).take("gw0", NEVER)
-    lock = devices._lock(tmp_path / "dev-apex_0")
+    lock = device_locks.lock(tmp_path / "dev-apex_0")
     assert lock is not None
     with pytest.raises(LeaseError, match=r"its turn for coral; held by bb/gw0\.$"):
         runs.begin("dd", wait=0.01, coral=1).take("gw0", NEVER)
@@ -175,6 +178,69 @@ def test_who_finds_nothing_free_waits_with_one_worker(runs: Runs, monkeypatch: p
     waiting.join(60)
     assert "hailo0" in str(had)
     assert ("gw0" in run, run.words_for("gw0")) == (True, "")
+
+
+SHARED = replace(CORAL, shares=2)
+
+
+def held(run: Devices, worker: str) -> list[tuple[str, str]]:
+    """Id and name of the line of each device that the worker gets."""
+    told = run.take(worker, NEVER).get("PADDOCK_DEVICES_CORAL", '{"devices": []}')
+    return [(one["id"], Path(one.get("line", "")).name) for one in json.loads(told)["devices"]]
+
+
+def test_a_device_is_as_many_workers_as_may_share_it(runs: Runs) -> None:
+    """Over all runs, the least shared first; each is told of the line in which its tests wait for their turn."""
+    first, second = (runs.begin(name, coral=1, known=[SHARED]) for name in ("aa", "bb"))
+    line = "dev-apex_{}.line".format
+    assert held(first, "gw0") == [("apex_0", line(0))]
+    assert held(second, "gw0") == [("apex_1", line(1))]
+    assert held(first, "gw1") == [("apex_0", line(0))]
+    assert held(second, "gw1") == [("apex_1", line(1))]
+    assert held(second, "gw2") == []
+    first.leave("gw0")
+    assert held(second, "gw3") == [("apex_0", line(0))]
+    with pytest.raises(LeaseError, match=r"held by aa/gw1, bb/gw0, bb/gw1, bb/gw3\.$"):
+        runs.begin("cc", wait=0.01, coral=1, known=[SHARED]).take("gw0", NEVER)
+
+
+def test_who_wants_a_device_alone_waits_for_all_who_share_it(runs: Runs) -> None:
+    """Another project's configuration may say so of the same device."""
+    shared, alone = runs.begin("aa", coral=2, known=[SHARED]), runs.begin("bb", wait=0.01, coral=1)
+    assert len(held(shared, "gw0")) == 2
+    with pytest.raises(LeaseError):
+        alone.take("gw0", NEVER)
+    shared.leave("gw0")
+    assert held(alone, "gw0") == [("apex_0", "")]
+    with pytest.raises(LeaseError):
+        runs.begin("cc", wait=0.01, coral=2, known=[SHARED]).take("gw0", NEVER)
+
+
+def test_devices_that_serve_several_at_once_have_no_line(runs: Runs) -> None:
+    """As the configuration says."""
+    run = runs.begin("aa", coral=1, known=[replace(SHARED, in_turn=False)])
+    assert [held(run, f"gw{number}") for number in range(3)] == [[("apex_0", "")], [("apex_1", "")], [("apex_0", "")]]
+
+
+def test_a_device_that_a_test_uses_now_is_not_looked_at(runs: Runs, tmp_path: Path) -> None:
+    """It would be opened under the test's hands; the worker that gets it looks when it has its turn."""
+    waiting = """if True:
+        import sys
+        from paddock.devices import leases
+        with leases.turns({sys.argv[1]: leases.Claim(device="d", run="r", worker="w", test="t")}):
+            print("has it", flush=True)
+            sys.stdin.read()
+    """
+    line = leases.make(f"{tmp_path}/dev-apex_0.line")
+    with subprocess.Popen(
+        [sys.executable, "-c", waiting, line], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as another:
+        assert another.stdout
+        assert another.stdout.readline() == b"has it\n"
+        assert len(held(runs.begin("aa", coral=2, known=[SHARED]), "gw0")) == 2
+        assert runs.looks == ["apex_1"]
+    assert len(held(runs.begin("bb", coral=2, known=[SHARED]), "gw0")) == 2
+    assert runs.looks == ["apex_1", "apex_0", "apex_1"]
 
 
 def test_as_many_hold_devices_as_the_user_says(runs: Runs) -> None:
@@ -236,7 +302,7 @@ def test_what_this_machine_cannot_hand_out_is_refused(
 
 def test_all_users_of_a_machine_lock_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody may make a file there and lock everybody's, and remove nobody else's."""
-    monkeypatch.setattr(devices, "_FOLDERS", (tmp_path / "none", tmp_path))
-    folder = devices._shared_folder()
-    assert folder == tmp_path / "paddock-devices" == devices._shared_folder()
+    monkeypatch.setattr(device_locks, "_FOLDERS", (tmp_path / "none", tmp_path))
+    folder = device_locks.shared_folder()
+    assert folder == tmp_path / "paddock-devices" == device_locks.shared_folder()
     assert folder.stat().st_mode & 0o7777 == 0o1777

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paddock.engines.local import devices, handover
+from paddock.engines.local import device_locks, handover
 from paddock.engines.local.places import Place
 from paddock.engines.local.server import TABLE, Event, Server, State
 from paddock.engines.local.wanted import Start, Wanted
@@ -94,7 +94,7 @@ def test_one_that_does_not_answer_in_time_is_ended(place: Place) -> None:
 
 def test_its_process_holds_what_it_was_given(place: Place, tmp_path: Path) -> None:
     """A lock stays as long as the server may be started again, and goes with its end."""
-    lock = devices._lock(tmp_path / "lock")
+    lock = device_locks.lock(tmp_path / "lock")
     assert lock is not None
     with socketpair() as (giver, keeper):
         socket.send_fds(giver, [b'{"a": "b"}\n'], [lock])
@@ -105,9 +105,9 @@ def test_its_process_holds_what_it_was_given(place: Place, tmp_path: Path) -> No
     server = make(place, f"import os; os.fstat({descriptors[0]}); open({str(has)!r}, 'x'); {WAITS}", has.exists)
     server.hold(descriptors)
     assert server.ask() == ""
-    assert devices._lock(tmp_path / "lock") is None
+    assert device_locks.lock(tmp_path / "lock") is None
     server.end()
-    again = devices._lock(tmp_path / "lock")
+    again = device_locks.lock(tmp_path / "lock")
     assert again is not None
     os.close(again)
 
