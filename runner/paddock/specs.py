@@ -22,20 +22,6 @@ DEFAULT_UID = 1000
 PLATFORM_UID = "platform"
 """Stands for a user number that the cluster assigns to each namespace, as OpenShift does."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds before a place is taken again after the infrastructure failed it, doubled each time: what evicts, preempts or
-restarts needs about that long to be done, and a test run has nothing to gain from asking for a pod more often."""
-
-ATTEMPTS = 3
-"""Workers, or pods of a service, that take one place in a row without ever coming to work: by then the cause is not
-passing."""
-
-
-def pause_after(failures: int) -> float:
-    """Return how long a place stays empty that the infrastructure has failed so often, at least once."""
-    return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 16), LONGEST_PAUSE)
-
-
 EVERY_WORKER, FREE_DEVICES = "all", "free"
 """Stand for how many workers of a run hold its hardware: all, or as many as there are free devices for at its start."""
 

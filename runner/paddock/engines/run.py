@@ -21,6 +21,7 @@ from paddock.engines.containers import Containers
 from paddock.engines.credentials import derive_credentials, draw_credentials
 from paddock.engines.early_returns import EarlyReturns
 from paddock.engines.equipment import Equipped
+from paddock.engines.parting import Parting
 from paddock.engines.preparation import has_gone
 from paddock.engines.service_failures import ServiceFailures
 from paddock.engines.witness import Witness
@@ -93,6 +94,7 @@ class ClusterRun:
         self._release = Release(cluster, plan.run_id)
         self._returns = EarlyReturns(self._has_ended, self._end_lease)
         self._failures = ServiceFailures(plan.run_id, self._leases)
+        self._parting = Parting(lambda: list(self._streams.values()))
 
     def add(self, worker: str) -> None:
         """Begin a worker's lease, and that of what it shares with others; a second call does nothing."""
@@ -263,6 +265,7 @@ class ClusterRun:
         if passed and not self._are_wanted and not (self._witness and self._witness.keeps_anything):
             going = [self._namespace(worker) for worker in list(self._credentials) if self._may_go(worker)]
             self._release.begin(going, seconds=self._plan.limits.release)
+            self._parting.begin()
 
     def _may_go(self, worker: str) -> bool:
         if self._namespace(worker) not in self._leases.namespaces:
@@ -296,6 +299,7 @@ class ClusterRun:
     def release(self) -> Account:
         """End all streams and leases, ask for the deletion of every namespace and account for it."""
         self._returns.close()
+        are_left = self._parting.end()
         if self._witness:
             self._witness.close()
         may_go_on = self._plan.reuse is not None and self._have_ended()
@@ -311,7 +315,7 @@ class ClusterRun:
         account = self._release.all(
             self._leases.namespaces,
             seconds=self._plan.limits.release,
-            pods_seconds=_PODS_SECONDS,
+            pods_seconds=None if are_left else _PODS_SECONDS,
             kept=kept.namespaces,
         )
         reused = [name for name in account.created if name in map(self._namespace, self._warm)]

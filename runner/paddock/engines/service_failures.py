@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paddock import names
+from paddock.attempts import ATTEMPTS, pause_after
 from paddock.errors import StreamError
-from paddock.specs import ATTEMPTS, pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

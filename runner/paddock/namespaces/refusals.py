@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from paddock.attempts import ATTEMPTS
 from paddock.namespaces import diagnosis
-from paddock.specs import ATTEMPTS
 
 if TYPE_CHECKING:
     from paddock.cluster.requests import Manifest

@@ -31,6 +31,10 @@ _NOT_ASKED = "the run was left before its deletion was asked for"
 _SECONDS = 60.0
 """Default limit of asking for the deletion of all namespaces."""
 
+LAST_MOMENTS = 1.5
+"""Seconds that pods have which the run has left to themselves: interpreters of workers may be ending in them. The
+namespace controller lets 5 pass, so that it finds them empty all the same."""
+
 _LOOK_EVERY = 0.2  # seconds between looks at namespaces that are going away; each takes the controller over 5 s
 
 
@@ -58,23 +62,24 @@ class Release:
         namespaces: Sequence[str],
         *,
         seconds: float = _SECONDS,
-        pods_seconds: float = _SECONDS,
+        pods_seconds: float | None = _SECONDS,
         kept: Collection[str] = (),
     ) -> Account:
         """Ask for the deletion of ``namespaces``, then delete all their pods at once, within ``seconds`` for all.
 
         The namespaces vanish some 5 s later, by the namespace controller; nobody waits for it here. The answers about
         pods are waited for up to ``pods_seconds``: whatever becomes of them, they go with their namespace, and who
-        looks behind the prompt hastens those that are left. Pods come second, because their end keeps the node busy:
-        with twenty namespaces the answers about these would take twice as long. Namespaces that are ``kept`` stay, and
-        with them the record of the run.
+        looks behind the prompt hastens those that are left; with ``None`` all are left to that. Pods come second,
+        because their end keeps the node busy: with twenty namespaces the answers about these would take twice as long.
+        Namespaces that are ``kept`` stay, and with them the record of the run.
         """
         deadline = Deadline(seconds)
         self._ends |= dict.fromkeys(kept, _KEPT)
         self._answered()
         self.begin([name for name in namespaces if name not in kept], seconds=deadline.remaining())
         self._answered()
-        with _pods_deleted(self._cluster, list(self._asked), deadline, pods_seconds):
+        pods_of = list(self._asked) if pods_seconds is not None else []
+        with _pods_deleted(self._cluster, pods_of, deadline, pods_seconds or 0.0):
             return self._closed(namespaces)
 
     def _answered(self) -> None:
@@ -165,11 +170,14 @@ def _delete_pods(cluster: Cluster, namespace: str, deadline: Deadline) -> None:
 
 
 def hasten(cluster: Cluster, run_id: str) -> None:
-    """Delete at once the pods of a run's namespaces that are being deleted, where that was not done yet.
+    """Delete the pods of a run's namespaces that are being deleted, where that was not done yet.
+
+    They have their last moments first: see ``LAST_MOMENTS``.
 
     Raises:
         ClusterError: nobody could be asked.
     """
+    time.sleep(LAST_MOMENTS)
     going = [_name(one) for one in _of_run(cluster, run_id) if _is_going(one)]
     with _pods_deleted(cluster, going, Deadline(_SECONDS), _SECONDS):
         pass

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from paddock.specs import ATTEMPTS, Fate, pause_after
+from paddock.attempts import ATTEMPTS, pause_after
+from paddock.specs import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

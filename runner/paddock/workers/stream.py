@@ -48,7 +48,7 @@ class PodStream:
         keepalive: Keepalive | None = None,
     ) -> None:
         self._room, self._outcome = WriteRoom(_HANDED_OVER), Outcome()
-        self._write_closed = self._wants_artifacts = False
+        self._write_closed = self._wants_artifacts = self._is_left = False
         self._conversation = Conversation(
             dial,
             stderr=Lines(on_stderr),
@@ -148,8 +148,21 @@ class PodStream:
         """Return the stacks that were taken last; see ``WorkerStream``."""
         return self._outcome.wait_stacks(timeout)
 
+    def leave(self) -> bool:
+        """Read no more and leave the worker to itself, unless it has ended; return whether it was left.
+
+        A ``kill`` afterwards does nothing: the worker ends by itself, or with its pod.
+        """
+        self._is_left = self.wait(0) is None
+        if self._is_left:
+            self._write_closed = True
+            self._incoming.end(discard=True)
+        return self._is_left
+
     def kill(self) -> None:
         """End the worker and this stream at once; see ``WorkerStream``. What was not read yet is dropped."""
+        if self._is_left:
+            return
         self._write_closed = True
         self._room.close(StreamClosed("The worker was killed by this run; nothing more can be written to it."))
         self._incoming.end(discard=True)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from paddock.attempts import ATTEMPTS
 from paddock.cluster import requests
 from paddock.errors import LeaseError, NotAllowed
 from paddock.namespaces import leases as leases_module
 from paddock.namespaces.leases import Leases
 from paddock.namespaces.manifests import NamespaceObjects
-from paddock.specs import ASKED, ATTEMPTS, RUNNING, PhaseLimits
+from paddock.specs import ASKED, RUNNING, PhaseLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -136,11 +136,20 @@ def test_pods_that_take_long_keep_nobody() -> None:
         cluster.pods_answer.set()
 
 
-def test_pods_of_namespaces_that_are_being_deleted_are_hastened_and_no_others() -> None:
+def test_pods_that_are_left_to_themselves_stay_for_a_moment() -> None:
+    """Interpreters may be ending in them; who looks behind the prompt deletes them then."""
+    cluster = Cluster("a")
+    release.Release(cluster, RUN).all(["a"], pods_seconds=None)  # type: ignore[arg-type]
+    assert "/api/v1/namespaces/a" in cluster.sent
+    assert "/api/v1/namespaces/a/pods" not in cluster.sent
+
+
+def test_pods_of_namespaces_that_are_being_deleted_are_hastened_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looks behind the prompt does what the run did not wait for."""
     cluster = Cluster("a", "b", stuck=True)
     release.release(cluster, RUN, ["a"])  # type: ignore[arg-type]
     cluster.sent.clear()
+    monkeypatch.setattr(release, "LAST_MOMENTS", 0.0)
     release.hasten(cluster, RUN)  # type: ignore[arg-type]
     assert cluster.sent == ["/api/v1/namespaces/a/pods"]
 

@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
+from paddock.attempts import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE
 from paddock.plugin.replacing import TABLE, Answer, Place, Replacements
-from paddock.specs import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, Cause, Fate
+from paddock.specs import Cause, Fate
 
 
 def cause(fate: Fate | None) -> Cause | None:
