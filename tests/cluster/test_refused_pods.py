@@ -118,7 +118,10 @@ def test_another_pod_takes_the_place_of_a_refused_one(
     result = run(*ASKED, files=FILES)
     assert (result.code, result.counts) == (0, {"passed": 2}), result
     said = result.out + result.err
-    assert [said.count(REFUSED.format(number)) for number in (1, 2, 3)] == [1, int(times > 1), 0], result
+    first, second, third = (said.count(REFUSED.format(number)) for number in (1, 2, 3))
+    assert (first, third) == (1, 0), result
+    # A device that is back may not have been told of when the second pod comes, a second after the first.
+    assert second == int(times > 1) or way == "unplugs", result
     told = said.partition(REFUSED.format(1))[2].splitlines()[0]
     assert words in told
     assert told.endswith("Another is made in 1 s.")
