@@ -24,8 +24,10 @@ class EarlyReturns:
     def __init__(self, await_end: Callable[[str], bool], end: Callable[[str], None], pause: float = PAUSE) -> None:
         """``await_end`` waits for a worker's process and says whether it has ended; ``end`` ends its lease."""
         self._await_end, self._end, self._pause = await_end, end, pause
-        self._closing = threading.Event()
+        self._closing, self._lock = threading.Event(), threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
+        self._ending: list[threading.Thread] = []
+        """Those that are past the last moment at which the run's end could keep them from it."""
 
     def begin(self, worker: str) -> None:
         """Have a worker's lease ended soon; a second call does nothing."""
@@ -37,14 +39,22 @@ class EarlyReturns:
 
     def hold(self) -> None:
         """End no lease any more; one that is just being ended goes on."""
-        self._closing.set()
+        with self._lock:
+            self._closing.set()
 
     def close(self) -> None:
         """End no lease any more; one that is just being ended is waited for, but not long."""
         self.hold()
-        for thread in list(self._threads.values()):
+        for thread in self._ending:
             thread.join(_PARTING)
 
     def _return(self, worker: str) -> None:
-        if not self._closing.wait(self._pause) and self._await_end(worker) and not self._closing.is_set():
+        if not self._closing.wait(self._pause) and self._await_end(worker) and self._may_end():
             self._end(worker)
+
+    def _may_end(self) -> bool:
+        with self._lock:
+            if self._closing.is_set():
+                return False
+            self._ending.append(threading.current_thread())
+            return True

@@ -87,9 +87,9 @@ class Release:
             one.result()
 
     def one(self, namespace: str, *, seconds: float = _SECONDS) -> None:
-        """End one namespace while the others stay, as ``all`` does; nobody waits for its vanishing."""
+        """End one namespace while the others stay, as ``all`` does; nobody waits for it or its pods to vanish."""
         deadline = Deadline(seconds)
-        with _pods_deleted(self._cluster, [namespace], deadline, seconds):
+        with _pods_deleted(self._cluster, [namespace], deadline, 0.0):
             self._end(namespace, deadline)
 
     def _closed(self, namespaces: Sequence[str]) -> Account:

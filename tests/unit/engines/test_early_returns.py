@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from paddock.engines import early_returns
 from paddock.engines.early_returns import EarlyReturns
 
 PATIENCE = 10.0
@@ -52,3 +55,25 @@ def test_a_deletion_that_is_under_way_is_waited_for() -> None:
     threading.Timer(0.05, may_end.set).start()
     returns.close()
     assert ended == ["gw0"]
+
+
+def test_the_runs_end_does_not_wait_for_a_worker_that_is_still_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its interpreter may take a second; its lease is left to the release of all."""
+    monkeypatch.setattr(early_returns, "_PARTING", 2 * PATIENCE)
+    awaited, has_ended, was_awaited, ended = threading.Event(), threading.Event(), threading.Event(), list[str]()
+
+    def await_end(_worker: str) -> bool:
+        awaited.set()
+        has_ended.wait(PATIENCE)
+        was_awaited.set()
+        return True
+
+    returns = EarlyReturns(await_end, ended.append, pause=0.0)
+    returns.begin("gw0")
+    assert awaited.wait(PATIENCE)
+    returns.close()
+    assert not was_awaited.is_set()
+    has_ended.set()
+    for thread in [one for one in threading.enumerate() if one.name == "give-back-gw0"]:
+        thread.join(PATIENCE)
+    assert ended == []
