@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-
-import pytest
+from typing import TYPE_CHECKING
 
 from paddock.engines import early_returns
 from paddock.engines.early_returns import EarlyReturns
+
+if TYPE_CHECKING:
+    import pytest
 
 PATIENCE = 10.0
 
