@@ -6,6 +6,7 @@ Owns what each test's verdict is without a fault. It must not know faults.
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,14 @@ def nothing_more(_folder: Path) -> None:
 
 
 def forget_packages(folder: Path) -> None:
-    """Make a cache in the project that lacks the layer of installed packages; an earlier trial may have finished it."""
+    """Make a cache in the project that lacks the layer of installed packages; an earlier trial may have finished it.
+
+    The node's registry may have the image as well: it is to be one for a user that nobody had before.
+    """
+    settings = folder / "pyproject.toml"
+    lines = [one for one in settings.read_text(encoding="utf-8").splitlines() if not one.startswith("uid =")]
+    uid = random.SystemRandom().randrange(100_000, 1_000_000)
+    settings.write_text("\n".join([*lines, f"uid = {uid}", ""]), encoding="utf-8")
     shutil.rmtree(folder / CACHE, ignore_errors=True)
     linked_cache(folder / CACHE)
     (folder / CACHE / "node").symlink_to(cache_folder() / "node")
