@@ -75,8 +75,9 @@ class PhaseLimits:
     """Namespace and its objects accepted by the API server."""
     scheduling: float = 120.0
     """Worker pod made to worker pod running."""
-    service: float = 60.0
-    """Broker and database pod made to an answer (CONNACK, ``SELECT 1``)."""
+    service: float = 120.0
+    """Broker and database pod made to an answer (CONNACK, ``SELECT 1``); as long as ``scheduling``, which is in it:
+    after an outage of the API server a scheduler may rest for 60 s (client-go: 30, up to doubled by jitter)."""
     sources: float = 120.0
     """Sources sent and unpacked."""
     artifacts: float = 60.0

@@ -52,7 +52,7 @@ LIMITS = {
     "image": ("600", "time limit of building and pushing images; the first one downloads a distribution"),
     "namespace": ("30", "time limit of making a worker's namespace and its objects"),
     "scheduling": ("120", "time limit of a worker pod, from made to running"),
-    "service": ("60", "time limit of a broker or a database, from its pod made to its first answer"),
+    "service": ("120", "time limit of a broker or a database, from its pod made to its first answer"),
     "sources": ("120", "time limit of sending and unpacking the sources"),
     "artifacts": ("60", "time limit of getting artifacts back, from the end of the tests"),
     "evidence": ("10", "time limit of keeping evidence of what failed, at the end of the run"),
