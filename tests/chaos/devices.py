@@ -6,6 +6,7 @@ Owns the loop devices and the plugin's process. It must not know what is done to
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 COUNT = 2
 SIZE = 1 << 20
 RESOURCE = "paddock.dev/coral"
-_HEALTH = '["python3", "-c", "import sys; sys.exit(not open(sys.argv[1], \'rb\').read(1))", "{path}"]'
+_READS = "import sys; sys.exit(not open(sys.argv[1], 'rb').read(1))"
+_HEALTH = json.dumps([sys.executable, "-c", _READS, "{path}"])
 """A loop device without its file can still be opened, and has no byte to read."""
 _TABLE = """
 [tool.paddock.devices.coral]

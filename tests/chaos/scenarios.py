@@ -375,12 +375,12 @@ SCENARIOS = (
         name="unplug",
         what="a device unplugged while a test holds it, and plugged in again",
         fault=faults.unplug_and_plug_in,
-        cause=r"was sick after test_victim\.py::test_victim: python3 ended with 1",
+        cause=r"was sick after test_victim\.py::test_victim: \S+ ended with 1",
         outage=True,  # until the device is known to be back
     ),
     # ---- the node
     *(
-        Scenario(name=name, what=f"{name} killed while a test runs", fault=faults.kill_component(name))
+        Scenario(name=name, what=f"{name} killed while a test runs", fault=faults.kill_component(name), outage=True)
         for name in COMPONENTS
     ),
     *(
