@@ -23,7 +23,7 @@ from paddock.errors import InfrastructureError, NotAllowed, UsageError
 from paddock.specs import EVERY_WORKER, FREE_DEVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from paddock.cluster.client import Cluster
     from paddock.cluster.requests import Manifest
@@ -83,7 +83,7 @@ def _nodes_that_do(cluster: Cluster, request: RunRequest, simulated: SimulatedHa
         if simulated:
             simulated.check()
         # Kubelet knows devices that are sick or whose plugin starts anew: the latter are back in a moment.
-        may_come = request.simulate or not _missing(nodes, request, "capacity")
+        may_come = request.simulate or not _missing(nodes, request, _known)
         if deadline.passed or not may_come:
             raise UsageError(missing)
         threading.Event().wait(_LOOK)
@@ -144,22 +144,35 @@ def _take(pod: Mapping[str, int], nodes: Iterable[dict[str, int]]) -> bool:
     return False
 
 
-def _missing(nodes: Sequence[Manifest], request: RunRequest, of: str = "allocatable") -> str:
+def _allocatable(node: Mapping[str, Any], resource: str) -> int:
+    return int(number(node["status"].get("allocatable", {}).get(resource, 0)))
+
+
+def _known(node: Mapping[str, Any], resource: str) -> int:
+    """Return how many kubelet has ever heard of; any number where its plugin has not come back to a new kubelet yet.
+
+    Such a kubelet remembers the resource, with a capacity of 0.
+    """
+    capacity = node["status"].get("capacity", {})
+    return (int(number(capacity[resource])) or sys.maxsize) if resource in capacity else 0
+
+
+def _missing(
+    nodes: Sequence[Manifest],
+    request: RunRequest,
+    count_on: Callable[[Mapping[str, Any], str], int] = _allocatable,
+) -> str:
     for who, asked in equipment.of_pods(request).items():
         for resource, count in asked.items():
-            most = max(_counts(nodes, resource, of), default=0)
+            most = max((count_on(node, resource) for node in nodes), default=0)
             if most < count:
                 found = f"there are at most {most} healthy ones on a node" if most else "no node has a healthy one"
                 return _sentence(f"{who} is to hold {count} of {resource}", f"{found} (nodes: {len(nodes)})")
     for resource, count in equipment.resources(request.hardware).items():
-        every = sum(_counts(nodes, resource, of))
+        every = sum(count_on(node, resource) for node in nodes)
         if every < count:
             return _sentence(f"A worker and its services are to hold {count} of {resource}", f"all nodes have {every}")
     return ""
-
-
-def _counts(nodes: Iterable[Mapping[str, Any]], resource: str, of: str) -> list[int]:
-    return [int(number(node["status"].get(of, {}).get(resource, 0))) for node in nodes]
 
 
 def _sentence(wanted: str, found: str) -> str:

@@ -53,6 +53,9 @@ def test_devices_that_are_back_in_a_moment_are_waited_for(monkeypatch: pytest.Mo
     monkeypatch.setattr(hardware, "_LOOK", 0.0)
     known = {"paddock.dev/coral": "2"}
     survey(Cluster([{}], [{"paddock.dev/coral": "0"}], [known], capacity=known), request(CORAL))
+    survey(
+        Cluster([{}], [known], capacity={"paddock.dev/coral": "0"}), request(CORAL)
+    )  # to a new kubelet nobody came yet
     monkeypatch.setattr(hardware, "_APPEARS", 0.0)
     with pytest.raises(UsageError, match="no node has a healthy one"):
         survey(Cluster([{}], capacity=known), request(CORAL))
