@@ -90,9 +90,7 @@ class Bench:
 
     def close(self) -> None:
         """End the plugin and remove the devices."""
-        assert self._plugin.stdin is not None
-        self._plugin.stdin.close()
-        self._plugin.wait(30)
+        self._let_go()
         for path in self.paths:
             with contextlib.suppress(subprocess.CalledProcessError):  # it was taken away, and not put back
                 self.unplug(path)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,11 @@ from tests.cluster.own_node import kubectl
 from tests.contract.plugin.running import clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
-    from tests.contract.plugin.running import Run
+    from tests.contract.plugin.running import Result, Run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("embedded_node")]
 
@@ -186,25 +188,34 @@ def waits() -> bool:
     return any(one["metadata"].get("annotations", {}).get(names.WAITS_FOR) == RESOURCE for one in recorded())
 
 
-@pytest.mark.usefixtures("device")
-@pytest.mark.parametrize("end", ["it is over", "it is killed"])
-def test_a_run_waits_its_turn_for_what_another_holds(end: str, tmp_path: Path) -> None:
-    """Its other tests run meanwhile; it says its place and who holds the device, and has it once that run is gone."""
+@contextmanager
+def one_holds_and_one_waits(
+    folder: Path, known: str, files: Mapping[str, str] | None = None
+) -> Iterator[tuple[Future[Result], Future[Result]]]:
+    """Two runs of two projects: the first one's test holds the device until /tmp/go is there, the second one waits."""
     for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-    asked = ("-v", "--paddock-history=/dev/null", "--paddock-hardware=coral")
+        (folder / name).mkdir()
+    asked, more = ("-v", known, "--paddock-hardware=coral"), {"pyproject.toml": TABLE, **(files or {})}
     with (
         project_folder("paddock-turn-first") as first,
         project_folder("paddock-turn-second") as second,
         ThreadPoolExecutor(2) as pool,
     ):
-        files = {"pyproject.toml": TABLE, "test_coral.py": HOLDS}
-        holding = pool.submit(runner(first, tmp_path / "first"), "-n1", *asked, files=files)
+        holds = {**more, "test_coral.py": HOLDS}
+        holding = pool.submit(runner(first, folder / "first"), "-n1", *asked, files=holds)
         wait_until(lambda: running("test_holds"), WITHIN)
-        ((namespace, leader),) = running("test_holds").items()
-        files = {"pyproject.toml": TABLE, "test_coral.py": MIXED}
-        waiting = pool.submit(runner(second, tmp_path / "second"), "-n2", *asked, files=files)
+        mixed = {"pyproject.toml": TABLE, "test_coral.py": MIXED}
+        waiting = pool.submit(runner(second, folder / "second"), "-n2", *asked, files=mixed)
         wait_until(waits, WITHIN)
+        yield holding, waiting
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("end", ["it is over", "it is killed"])
+def test_a_run_waits_its_turn_for_what_another_holds(end: str, tmp_path: Path) -> None:
+    """Its other tests run meanwhile; it says its place and who holds the device, and has it once that run is gone."""
+    with one_holds_and_one_waits(tmp_path, "--paddock-history=/dev/null") as (holding, waiting):
+        ((namespace, leader),) = running("test_holds").items()
         if end == "it is killed":
             os.kill(int(leader.split("/")[1]), signal.SIGKILL)
         else:
@@ -222,23 +233,11 @@ def test_a_run_waits_its_turn_for_what_another_holds(end: str, tmp_path: Path) -
 @pytest.mark.usefixtures("device")
 def test_who_waits_is_told_when_its_turn_is_expected(tmp_path: Path) -> None:
     """By what the run that holds the device knows of its tests from earlier runs; `paddock devices` says the same."""
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
     test = "test_coral.py::test_holds"
     known = history.measured(int(time.time()), {test: 200.0, name_of_needy(test, ["coral"]): 200.0}).text()
-    asked = ("-v", "--paddock-history=known.jsonl", "--paddock-hardware=coral")
-    with (
-        project_folder("paddock-turn-first") as first,
-        project_folder("paddock-turn-second") as second,
-        ThreadPoolExecutor(2) as pool,
-    ):
-        files = {"pyproject.toml": TABLE, "test_coral.py": HOLDS, "known.jsonl": known}
-        holding = pool.submit(runner(first, tmp_path / "first"), "-n1", *asked, files=files)
-        wait_until(lambda: running("test_holds"), WITHIN)
+    files = {"known.jsonl": known}
+    with one_holds_and_one_waits(tmp_path, "--paddock-history=known.jsonl", files) as (holding, waiting):
         ((namespace, _),) = running("test_holds").items()
-        files = {"pyproject.toml": TABLE, "test_coral.py": MIXED}
-        waiting = pool.submit(runner(second, tmp_path / "second"), "-n2", *asked, files=files)
-        wait_until(waits, WITHIN)
         told = waiting_runs()
         kubectl("exec", f"--namespace={namespace}", "worker", "--", "touch", "/tmp/go")  # noqa: S108 - in the pod
         result, held = waiting.result(), holding.result()

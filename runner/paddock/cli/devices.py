@@ -160,8 +160,7 @@ def _of_this_machine() -> Iterator[Turn]:
     from paddock.devices import leases  # noqa: PLC0415 - not needed for --help
 
     for now, *then in leases.standing(folders()):
-        waiting = [f"{one.run}/{one.worker}" for one in then]
-        yield Turn(now.device, f"{now.run}/{now.worker}", now.since, now.test, waiting)
+        yield Turn(now.device, now.who, now.since, now.test, [one.who for one in then])
 
 
 def _told_by_workers(cluster: Cluster) -> Iterator[tuple[str, Awaited]]:

@@ -23,10 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddock.devices.resources import LINE_SUFFIX
+from paddock.moments import written
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-SUFFIX = ".line"
 PATIENCE = 3.0
 """Seconds of waiting before anybody is told: most tests that hold a device are over by then."""
 _TEXT, _FIRST = 0, 1
@@ -54,6 +56,11 @@ class Claim:
     test: str
     since: str = ""
     """When it came, or since when it has its turn, as RFC 3339 writes it."""
+
+    @property
+    def who(self) -> str:
+        """Run and worker, with a slash between."""
+        return f"{self.run}/{self.worker}"
 
 
 class Place:
@@ -197,7 +204,7 @@ def opened(path: str | Path) -> int:
 
 def standing(folders: Iterable[Path]) -> list[Sequence[Claim]]:
     """Return the lines in these folders in which anybody stands: who has the turn first, then who waits for it."""
-    paths = sorted(path for folder in folders for path in folder.rglob(f"*{SUFFIX}"))
+    paths = sorted(path for folder in folders for path in folder.rglob(f"*{LINE_SUFFIX}"))
     return [line for path in paths if (line := _line(str(path)))]
 
 
@@ -253,4 +260,4 @@ def _locked(file: int, start: int, length: int) -> tuple[int, int] | None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written(datetime.now(UTC))

@@ -25,6 +25,9 @@ SIMULATED = "simulated"
 LINES_FOLDER = "/run/paddock-leases"
 """On a node: of the files by which those who share a device take turns. It goes with a reboot, as those do."""
 
+LINE_SUFFIX = ".line"
+"""Ends the names of those files, wherever they lie."""
+
 MOST_SHARES = 1000
 MOST_SIMULATED = 64
 """More than any test needs; the kernel makes loop devices as they are asked for."""
@@ -94,7 +97,7 @@ class Hardware:
     def line_of(self, device: Device) -> str:
         """Return the file by which those who share a device on a node take turns; empty if they do not."""
         folder = f"{self.lines}/{self.resource.replace('/', '_')}"
-        return f"{folder}/{device.id}.line" if self.has_turns else ""
+        return f"{folder}/{device.id}{LINE_SUFFIX}" if self.has_turns else ""
 
     @property
     def variable(self) -> str:

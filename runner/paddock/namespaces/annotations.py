@@ -19,6 +19,7 @@ from paddock.cluster import requests
 from paddock.cluster.retrying import RetryPolicy
 from paddock.deadlines import Deadline
 from paddock.errors import ClusterError, NotAllowed, NotFound
+from paddock.moments import written
 from paddock.specs import TESTING, Awaited, Doing
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def to_annotations(run_id: str, worker: str, doing: Doing) -> dict[str, str]:
         names.PHASE: doing.phase,
         names.RUNNING: doing.running[:_LONGEST],
         names.AWAITS: json.dumps(asdict(doing.awaits)) if doing.awaits else "",
-        names.NOTED_AT: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        names.NOTED_AT: written(datetime.now(UTC)),
         **{f"{names.PREFIX}/{count}": str(getattr(doing, count)) for count in _COUNTS},
     }
 

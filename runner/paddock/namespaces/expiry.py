@@ -8,12 +8,13 @@ is reserved by its time. No machine's own clock is ever compared with it.
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from paddock import names
 from paddock.errors import Conflict, NotFound
+from paddock.moments import written
 from paddock.namespaces import records
 from paddock.namespaces.manifests import NamespaceObjects
 
@@ -37,7 +38,7 @@ WARM = "warm/"
 
 def stamp(until: datetime) -> dict[str, str]:
     """Return the annotation."""
-    return {names.EXPIRES: until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {names.EXPIRES: written(until)}
 
 
 def until(manifest: Manifest) -> datetime | None:

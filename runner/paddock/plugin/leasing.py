@@ -76,7 +76,7 @@ class Leasing:
         awaited = Awaited(
             device=mine.device,
             test=mine.test,
-            holder=f"{holder.run}/{holder.worker}",
+            holder=holder.who,
             held_for=holder.test,
             since=holder.since,
         )

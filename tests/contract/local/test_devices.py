@@ -13,6 +13,7 @@ import pytest
 
 from paddock.cli import main
 from paddock.devices import leases
+from paddock.devices.resources import LINE_SUFFIX
 from paddock.engines.local import device_locks
 from paddock.fixtures.conditions import wait_until
 from tests.contract.plugin.running import Interrupt
@@ -364,7 +365,7 @@ def test_a_wait_says_who_has_the_device(
     run: Run, tmp_path: Path, terminals: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the run's terminal, once; whoever asks on this machine hears it as well."""
-    line = leases.make(f"{lock_of(terminals[0])}{leases.SUFFIX}")
+    line = leases.make(f"{lock_of(terminals[0])}{LINE_SUFFIX}")
     claim = leases.Claim(device="pts of 'tester'", run="k7x2mq", worker="gw7", test="far.py::test_long")
     with ThreadPoolExecutor(1) as pool:
         with leases.turns({line: claim}):
@@ -403,7 +404,7 @@ def test_a_shared_device_is_looked_at_in_turn(run: Run, terminals: list[str]) ->
 
 def test_who_waits_for_a_turn_can_be_interrupted(run: Run, terminals: list[str]) -> None:
     """By Ctrl-C as at any other time, though the test that it waits for goes on."""
-    line = leases.make(f"{lock_of(terminals[0])}{leases.SUFFIX}")
+    line = leases.make(f"{lock_of(terminals[0])}{LINE_SUFFIX}")
     files = {**sharing(terminals[0]), "test_devices.py": LONG}
     with leases.turns({line: leases.Claim(device="pts", run="k7x2mq", worker="gw7", test="far.py::test_long")}):
         result = run("-n1", ASKED, files=files, interrupts=[Interrupt("waits for its turn", where="out")])

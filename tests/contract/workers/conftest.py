@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paddock.workers.stream import PodStream
-from tests.contract.workers.places import PLACES, install
+from tests.contract.workers.places import PLACES, install, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +34,13 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="paddock-"))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def here(library: Path, folder: Path) -> Iterator[Place]:
+    """Run a supervisor on this machine, with the limits shortened."""
+    with supervised(library, folder, options=["--orphan", "5", "--grace", "0.2"]) as made:
+        yield made
 
 
 def _may_unshare() -> bool:

@@ -13,7 +13,7 @@ import pytest
 from paddock.specs import Artifacts
 from paddock.workers.artifacts import Gathering
 from paddock.workers.stream import PodStream
-from tests.contract.workers.places import ENDING, supervised
+from tests.contract.workers.places import ENDING
 from tests.contract.workers.stream_contract import PATIENCE, read_all
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 PYTHON = [sys.executable, "-I", "-S", "-u", "-c"]
 WRITE = "import os, sys; os.makedirs('out'); open('out/a.bin', 'w').write('from there'); "
 LARGE = "open('out/large.bin', 'wb').write(os.urandom(12 << 20)); "
-
-
-@pytest.fixture
-def here(library: Path, folder: Path) -> Iterator[Place]:
-    """Run a supervisor on this machine, with the limits shortened."""
-    with supervised(library, folder, options=["--orphan", "5", "--grace", "0.2"]) as made:
-        yield made
 
 
 @contextmanager

@@ -5,26 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from paddock.workers.stream import PodStream
-from tests.contract.workers.places import ENDING, supervised
+from tests.contract.workers.places import ENDING
 from tests.contract.workers.stream_contract import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.contract.workers.places import Place
 
 PYTHON = [sys.executable, "-I", "-S", "-u", "-c"]
-
-
-@pytest.fixture
-def here(library: Path, folder: Path) -> Iterator[Place]:
-    """Run a supervisor on this machine, with the limits shortened."""
-    with supervised(library, folder, options=["--orphan", "5", "--grace", "0.2"]) as made:
-        yield made
 
 
 def started(here: Place, program: str) -> PodStream:

@@ -16,6 +16,7 @@ import pytest
 
 from paddock.devices import leases
 from paddock.devices.leases import Claim
+from paddock.devices.resources import LINE_SUFFIX
 from paddock.fixtures.conditions import wait_until
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def crowd(tmp_path: Path) -> Iterator[Crowd]:
     found = Crowd(tmp_path)
     yield found
     found.close()
-    assert [path.name for path in tmp_path.iterdir() if path.suffix != leases.SUFFIX] == []
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != LINE_SUFFIX] == []
 
 
 def test_first_come_first_served(crowd: Crowd) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from paddock.devices import leases
+from paddock.devices.resources import LINE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,7 @@ def file_of(device: Device, folder: Path) -> Path:
 
 def line_of(device: Device, kind: Hardware, folder: Path) -> str:
     """Return the file by which those who share the device take turns, made if it is not there; empty if they do not."""
-    return leases.make(f"{file_of(device, folder)}{leases.SUFFIX}") if kind.has_turns else ""
+    return leases.make(f"{file_of(device, folder)}{LINE_SUFFIX}") if kind.has_turns else ""
 
 
 def take(device: Device, kind: Hardware, share: int, folder: Path) -> Locked | None:
